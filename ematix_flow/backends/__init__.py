@@ -1,0 +1,130 @@
+"""The seam between planning and the servers: sources that are read, sinks that are loaded.
+
+A source is a context manager over one read-only snapshot, a sink one over a single unit of work. Both keep the
+duties of one run only; a new run opens new ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Protocol, TypeAlias, assert_never
+
+import pyarrow as pa
+
+from ematix_flow import secrets
+from ematix_flow.plan import ReadPlan, TargetPlan
+from ematix_flow.results import LoadCounts
+from ematix_flow.spec import Connection, DeltaConnection, JobTarget, PostgresConnection, Table
+from ematix_flow.state import Inquiry, SourceState, TargetState, Watermark
+from ematix_flow.streams import Stream
+from ematix_flow.types import DataType
+
+Environ: TypeAlias = Mapping[str, str]
+
+
+class Source(AbstractContextManager["Source"], Protocol):
+    """One read-only snapshot of a database or lake. Entering opens it; leaving ends it."""
+
+    @property
+    def name(self) -> str:
+        """The connection's name."""
+
+    def read(self, sql: str) -> pa.RecordBatchReader:
+        """The rows of a query, streamed, for a body that asks for them."""
+
+    def describe(self, inquiry: Inquiry) -> SourceState:
+        """Columns, types and facts of a query that is not executed.
+
+        Raises:
+            SourceQueryError: the server refuses the query.
+        """
+
+    def open(self, read: ReadPlan) -> Stream:
+        """The rows of a read, cast to their declared types."""
+
+    def cancel(self) -> None:
+        """Stop what is running. From any thread, any number of times."""
+
+
+class Sink(AbstractContextManager["Sink"], Protocol):
+    """One unit of work on one target table. Leaving commits if, and only if, `load` returned."""
+
+    def observe(self, table: Table) -> TargetState:
+        """Take the table's lock, then look: the live table, and the declared one as this backend stores it.
+
+        Raises:
+            UnsupportedTypeError: a column's type cannot be stored here.
+        """
+
+    def watermark(self, cursor: str, type_: DataType) -> Watermark | None:
+        """What the last committed run of this job stored under `cursor`, a value of `type_`."""
+
+    def render(self, plan: TargetPlan) -> tuple[str, ...]:
+        """The statements a load would run, for a reader."""
+
+    def load(self, plan: TargetPlan, rows: Stream) -> LoadCounts:
+        """Apply the plan's steps, load the rows, and write the watermark.
+
+        Raises:
+            LoadError: or one of its kinds; the target is left as it was.
+        """
+
+    def cancel(self) -> None:
+        """Stop what is running. From any thread, any number of times."""
+
+
+def open_source(connection: Connection, *, job: str, environ: Environ) -> Source:
+    """A source on `connection`, not entered yet; its `${VAR}` are resolved from `environ` now.
+
+    Raises:
+        UnsetVariableError: a variable is not set.
+    """
+    # The drivers are imported where a run needs them: loading definitions opens nothing and should cost little.
+    match connection:
+        case PostgresConnection():
+            from ematix_flow.backends.postgres.source import PostgresSource
+
+            return PostgresSource(connection=connection, job=job, environ=environ)
+        case DeltaConnection():
+            from ematix_flow.backends.delta.source import DeltaSource
+
+            return DeltaSource(connection=connection, job=job, environ=environ)
+        case _:
+            assert_never(connection)
+
+
+def open_sink(connection: Connection, *, job: str, environ: Environ) -> Sink:
+    """A sink on `connection`, not entered yet; its `${VAR}` are resolved from `environ` now.
+
+    Raises:
+        UnsetVariableError: a variable is not set.
+    """
+    match connection:
+        case PostgresConnection():
+            from ematix_flow.backends.postgres.sink import PostgresSink
+
+            return PostgresSink(connection=connection, job=job, environ=environ)
+        case DeltaConnection():
+            from ematix_flow.backends.delta.sink import DeltaSink
+
+            return DeltaSink(connection=connection, job=job, environ=environ)
+        case _:
+            assert_never(connection)
+
+
+def lock_order(target: JobTarget, environ: Environ) -> tuple[str, ...]:
+    """A sort key by which every run takes its locks, so that two runs never wait for each other in a ring.
+
+    It goes by what the URL resolves to, since one server may be known under several names.
+    """
+    url = secrets.resolve_known(target.connection.url, environ)
+    match target.connection:
+        case PostgresConnection():
+            from ematix_flow.backends.postgres.session import server_of
+
+            return (*server_of(url), target.table.schema, target.table.name)
+        case DeltaConnection():
+            return (url, target.table.schema, target.table.name)
+        case _:
+            assert_never(target.connection)

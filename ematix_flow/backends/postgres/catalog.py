@@ -1,0 +1,138 @@
+"""What `pg_catalog` says of tables and servers: the queries, and their rows read as values. Pure.
+
+Object names travel as literals and are looked up by oid, never spliced. PostgreSQL manual, "System Catalogs".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from psycopg import sql
+
+from ematix_flow.backends.postgres.types import parse_type
+from ematix_flow.spec import Column, Table, UniqueKey
+from ematix_flow.state import Relation, RelationKind
+
+# The first oid that is not assigned by initdb (PostgreSQL source, transam.h: FirstNormalObjectId).
+_FIRST_USER_OID = 16384
+
+_UNIQUE_KEYS = """
+    select coalesce(jsonb_agg(jsonb_build_array(i.indexrelid::regclass::text, i.indisprimary, (
+        select jsonb_agg(a.attname order by k.n)
+        from unnest(i.indkey::int2[]) with ordinality as k (attnum, n)
+        join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+        where k.n <= i.indnkeyatts), (
+        select bool_and(a.attnotnull) from pg_attribute a
+        where a.attrelid = i.indrelid and a.attnum = any (i.indkey::int2[])))
+        order by i.indisprimary desc, i.indexrelid), '[]')
+    from pg_index i
+    where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indimmediate
+      and i.indpred is null and i.indexprs is null
+"""
+
+SERVER = sql.SQL(
+    """
+    select jsonb_build_array(
+        (select system_identifier::text from pg_control_system()),
+        case when not pg_is_in_recovery() then left(pg_walfile_name(pg_current_wal_lsn()), 8) end,
+        pg_postmaster_start_time()::text,
+        (select oid::text from pg_database where datname = current_database()))::text,
+        pg_is_in_recovery(),
+        pg_snapshot_xmin(pg_current_snapshot())::text
+    """
+)
+
+_RELATION = sql.SQL(
+    "select n.nspname, c.relname, c.relkind::text, c.oid::bigint, c.relpersistence::text,"
+    " row_security_active(c.oid), exists (select from pg_inherits where inhparent = c.oid),"
+    " (select coalesce(jsonb_agg(jsonb_build_array(t.relid::oid::text, l.relkind) order by t.relid), '[]')"
+    "  from pg_partition_tree(c.oid) as t join pg_class l on l.oid = t.relid where t.isleaf),"
+    " (select jsonb_agg(jsonb_build_array(attnum, attname, atttypid, atttypmod) order by attnum)"
+    "  from pg_attribute where attrelid = c.oid and attnum > 0 and not attisdropped),"
+    " (select coalesce(jsonb_agg(jsonb_build_array(enumtypid, enumlabel) order by enumtypid, enumsortorder), '[]')"
+    "  from pg_enum where enumtypid in (select atttypid from pg_attribute where attrelid = c.oid)),"
+    " ({}) from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = to_regclass({})"
+)
+
+_TABLE = sql.SQL(
+    "select a.attname, format_type(a.atttypid, a.atttypmod), not a.attnotnull,"
+    " a.atthasdef or a.attidentity <> '' or a.attgenerated <> '', col_description(c.oid, a.attnum),"
+    " obj_description(c.oid, 'pg_class'), ({}) from pg_class c join pg_attribute a on a.attrelid = c.oid"
+    " where c.oid = to_regclass({}) and a.attnum > 0 and not a.attisdropped order by a.attnum"
+)
+
+
+def quoted(schema: str | None, name: str) -> sql.Literal:
+    """A table's name as text for `to_regclass`; without a schema the server's search path decides."""
+    parts = [part.replace('"', '""') for part in (schema, name) if part is not None]
+    return sql.Literal(".".join(f'"{part}"' for part in parts))
+
+
+def relation_query(schema: str | None, name: str) -> sql.Composed:
+    """What planning wants to know of a table that a query names; no row when there is no such table."""
+    return _RELATION.format(sql.SQL(_UNIQUE_KEYS), quoted(schema, name))
+
+
+def relation(row: Sequence[Any]) -> Relation:
+    """A row of `relation_query`."""
+    schema, name, relkind, oid, persistence, secured, inherited, leaves, columns, enums, uniques = row
+    return Relation(
+        schema=schema,
+        name=name,
+        kind=_kind(relkind, oid, inherited, [kind for _, kind in leaves]),
+        row_security=secured,
+        unique_keys=tuple(tuple(columns) for _, _, columns, not_null in uniques if not_null),
+        identity=json.dumps([oid, persistence, leaves, columns, enums]),
+    )
+
+
+def _kind(relkind: str, oid: int, inherited: bool, leaf_kinds: Sequence[str]) -> RelationKind:
+    if oid < _FIRST_USER_OID:
+        return RelationKind.SYSTEM
+    match relkind:
+        case "r":
+            return RelationKind.INHERITED if inherited else RelationKind.HEAP
+        case "p":
+            return RelationKind.PARTITIONED if set(leaf_kinds) <= {"r"} else RelationKind.OTHER
+        case "v" | "m":
+            return RelationKind.VIEW
+        case "f":
+            return RelationKind.FOREIGN
+        case _:
+            return RelationKind.OTHER
+
+
+def table_query(table: Table) -> sql.Composed:
+    """The live table's columns, comments and keys; no row when it does not exist."""
+    return _TABLE.format(sql.SQL(_UNIQUE_KEYS), quoted(table.schema, table.name))
+
+
+def live_table(table: Table, rows: Sequence[Sequence[Any]]) -> Table | None:
+    """Rows of `table_query` as a table under the declared one's name; None when there are none."""
+    if not rows:
+        return None
+    *_, comment, uniques = rows[0]
+    primary = next((set(columns) for _, is_primary, columns, _ in uniques if is_primary), set())
+    return Table(
+        schema=table.schema,
+        name=table.name,
+        comment=comment,
+        columns=tuple(
+            Column(
+                name=name,
+                type=parse_type(type_name),
+                nullable=nullable,
+                primary_key=name in primary,
+                comment=column_comment,
+                has_default=has_default,
+            )
+            for name, type_name, nullable, has_default, column_comment, _, _ in rows
+        ),
+        unique_keys=tuple(
+            UniqueKey(name=index, columns=tuple(columns))
+            for index, is_primary, columns, _ in uniques
+            if not is_primary
+        ),
+    )

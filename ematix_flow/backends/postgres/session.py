@@ -1,0 +1,115 @@
+"""Opening a session with a PostgreSQL server, and saying what went wrong with one without telling secrets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from ematix_flow import secrets
+from ematix_flow.backends.postgres.select import guard_reason
+from ematix_flow.errors import BackendUnavailableError
+from ematix_flow.spec import PostgresConnection
+
+# Text forms must not depend on the server's or the role's settings: watermarks and casts to text are written by one
+# session and read by another.
+_SETTINGS = {
+    "TimeZone": "UTC",
+    "DateStyle": "ISO, YMD",
+    "IntervalStyle": "postgres",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "client_encoding": "UTF8",
+    "application_name": "ematix-flow",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """A connection with its references resolved: the moment from which a secret exists."""
+
+    connection: PostgresConnection
+    job: str
+    url: str = field(repr=False)
+
+    @classmethod
+    def resolve(cls, connection: PostgresConnection, job: str, environ: Mapping[str, str]) -> Address:
+        """Resolve `${VAR}` in the connection's URL.
+
+        Raises:
+            UnsetVariableError: a variable is not set.
+        """
+        where = f"connection '{connection.name}'"
+        return cls(connection=connection, job=job, url=secrets.resolve(connection.url, environ, where=where))
+
+    def redact(self, text: str) -> str:
+        """`text` without any form of the password."""
+        found = secrets.secrets_in(self.url)
+        if password := os.environ.get("PGPASSWORD"):
+            found |= {password}
+        return secrets.redact(text, found)
+
+
+def connect(address: Address) -> psycopg.Connection:
+    """An autocommit session with settled text forms.
+
+    Raises:
+        BackendUnavailableError: the server is down, or refuses us.
+    """
+    try:
+        session = psycopg.connect(address.url, autocommit=True)
+        session.execute(settings_statement())
+    except psycopg.Error as error:
+        raise unavailable(address, error) from cause(address, error)
+    return session
+
+
+def settings_statement() -> sql.Composed:
+    """One select that settles the session's text forms."""
+    calls = [
+        sql.SQL("set_config({}, {}, false)").format(sql.Literal(name), sql.Literal(value))
+        for name, value in _SETTINGS.items()
+    ]
+    return sql.SQL("select {}").format(sql.SQL(", ").join(calls))
+
+
+def unavailable(address: Address, error: Exception) -> BackendUnavailableError:
+    """What to tell of a server that cannot be reached."""
+    return BackendUnavailableError(
+        job=address.job,
+        connection=address.connection.name,
+        reason=f"cannot open a session: {address.redact(str(error).strip())}; check that the server of "
+        f"{address.connection.reference} runs and that the credentials are right",
+    )
+
+
+def reason(address: Address, error: psycopg.Error) -> str:
+    """The server's primary message, or what a guard of ours said. A DETAIL is never copied: it shows values."""
+    primary = error.diag.message_primary or str(error).strip()
+    return address.redact(guard_reason(primary) or primary)
+
+
+def cause(address: Address, error: Exception) -> Exception | None:
+    """The error to chain: a copy without the password where it holds one, none where values must not show."""
+    if not address.connection.show_values:
+        return None
+    if address.redact(str(error)) == str(error):
+        return error
+    return psycopg.OperationalError(address.redact(str(error)))
+
+
+def server_of(url: str) -> tuple[str, ...]:
+    """Host, port and database of a URL, defaults filled in; the URL itself where libpq cannot read it."""
+    try:
+        parts = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:  # opening it will say what is wrong
+        return (url,)
+    return (
+        str(parts.get("host") or "localhost"),
+        str(parts.get("port") or 5432),
+        str(parts.get("dbname") or parts.get("user") or ""),
+    )

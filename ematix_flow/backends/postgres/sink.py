@@ -1,0 +1,258 @@
+"""Loading one PostgreSQL table: lock, look, migrate, load and watermark on one session, in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets as random
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import psycopg
+from psycopg import errors, sql
+
+from ematix_flow.backends.postgres import catalog, load, watermarks
+from ematix_flow.backends.postgres.copy import encode
+from ematix_flow.backends.postgres.ddl import create_schema, step_statements, table_sql
+from ematix_flow.backends.postgres.select import source_select
+from ematix_flow.backends.postgres.session import Address, cause, connect, reason
+from ematix_flow.errors import DuplicateKeyError, LoadError, NullKeyError
+from ematix_flow.migration import CreateSchema
+from ematix_flow.plan import AddRows, ArrowStream, InsertSelect, ReplaceRows, TargetPlan
+from ematix_flow.results import LoadCounts
+from ematix_flow.spec import PostgresConnection, Table
+from ematix_flow.state import TargetState, Watermark
+from ematix_flow.streams import Batches, ServerSelect, Stream
+from ematix_flow.types import DataType
+
+
+class PostgresSink:
+    """One transaction on one target table.
+
+    READ COMMITTED on purpose: under REPEATABLE READ the snapshot of a run that waited for the lock would be older
+    than the lock, and it would read a stale watermark.
+    """
+
+    def __init__(self, *, connection: PostgresConnection, job: str, environ: Mapping[str, str]) -> None:
+        self._address = Address.resolve(connection, job, environ)
+        self._state_schema = connection.state_schema
+        self._loaded = False
+
+    def __enter__(self) -> Self:
+        self._session = connect(self._address)
+        self._session.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+        self._session.autocommit = False
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if self._loaded and error is None:
+                self._session.commit()
+        finally:
+            self._session.close()
+
+    def observe(self, table: Table) -> TargetState:
+        """Take the table's lock, then look at it."""
+        self._table = table
+        self._lock("table", table.schema, table.name)
+        mark = random.randbits(63)
+        self._session.execute(sql.SQL("select pg_advisory_xact_lock({})").format(mark))
+        live = catalog.live_table(table, self._session.execute(catalog.table_query(table)).fetchall())
+        return TargetState(
+            stored=table,
+            live=live,
+            schema_exists=self._exists(
+                sql.SQL("select to_regnamespace({})"), catalog.quoted(None, table.schema)
+            ),
+            empty=live is None
+            or not self._row(sql.SQL("select exists (select from {})").format(table_sql(table)))[0],
+            enforces_keys=True,
+            mark=mark,
+        )
+
+    def watermark(self, cursor: str, type_: DataType) -> Watermark | None:
+        """What the last committed run of this job stored under `cursor`."""
+        if not self._has_watermarks():
+            return None
+        query = watermarks.read_watermark(self._state_schema, self._address.job, self._table, cursor)
+        row = self._session.execute(query).fetchone()
+        return Watermark(cursor=cursor, value=row[0], type=type_) if row else None
+
+    def render(self, plan: TargetPlan) -> tuple[str, ...]:
+        """The statements in order, as they would run."""
+        statements: list[sql.Composable] = [s for step in plan.steps for s in step_statements(step)]
+        match plan.path:
+            case InsertSelect():
+                statements += self._replacing(plan)
+                statements.append(load.insert_select(plan, source_select(plan.read)))
+            case ArrowStream() if isinstance(plan.action, AddRows):
+                statements.append(load.copy_into(table_sql(plan.stored), load.column_names(plan)))
+            case _:
+                statements.append(load.create_stage(plan))
+                statements += self._replacing(plan)
+                statements.append(load.insert_stage(plan))
+        return tuple(statement.as_string(self._session) for statement in statements)
+
+    def load(self, plan: TargetPlan, rows: Stream) -> LoadCounts:
+        """Apply the steps, load the rows, write the watermark. Committed when the sink is left."""
+        try:
+            self._migrate(plan)
+            counts = self._load(plan, rows)
+            if plan.watermark is not None:
+                self._session.execute(
+                    watermarks.write_watermark(self._state_schema, plan.job, plan.table, plan.watermark)
+                )
+        except psycopg.Error as error:
+            raise self._failure(plan, error) from cause(self._address, error)
+        self._loaded = True
+        return counts
+
+    def cancel(self) -> None:
+        """Cancel the running statement. From any thread."""
+        self._session.cancel_safe()
+
+    # --- schema --------------------------------------------------------------------------------------
+
+    def _migrate(self, plan: TargetPlan) -> None:
+        if plan.watermark is not None and not self._has_watermarks():
+            self._settle(create_schema(self._state_schema), watermarks.create_watermarks(self._state_schema))
+        for step in plan.steps:
+            if isinstance(step, CreateSchema):
+                self._settle(*step_statements(step))
+            else:
+                for statement in step_statements(step):
+                    self._session.execute(statement)
+
+    def _settle(self, *statements: sql.Composed) -> None:
+        """Create what several targets share in a short transaction of its own.
+
+        Inside the load's transaction, a second target that needs the same new schema would wait for this load to
+        commit, while both are fed from one read. `if not exists` is not enough when two sessions race (one of them
+        meets a unique violation), so they take turns.
+        """
+        with connect(self._address) as session, session.transaction():
+            session.execute(sql.SQL("select pg_advisory_xact_lock({})").format(lock_key("schema")))
+            for statement in statements:
+                session.execute(statement)
+
+    def _has_watermarks(self) -> bool:
+        name = catalog.quoted(self._state_schema, "watermarks")
+        return self._exists(sql.SQL("select to_regclass({})"), name)
+
+    # --- rows ----------------------------------------------------------------------------------------
+
+    def _load(self, plan: TargetPlan, rows: Stream) -> LoadCounts:
+        match rows, plan.path, plan.action:
+            case ServerSelect(statement=select), InsertSelect(), _:
+                return self._insert_select(plan, select)
+            case Batches(), _, AddRows():
+                read, size = self._copy(table_sql(plan.stored), load.column_names(plan), rows)
+                return LoadCounts(read=read, inserted=read, bytes=size)
+            case _:
+                return self._load_staged(plan, rows)
+
+    def _insert_select(self, plan: TargetPlan, select: sql.Composed) -> LoadCounts:
+        """One statement; its own account of itself tells how many rows it read (no second pass)."""
+        deleted = self._delete_all(plan)
+        statement = load.insert_select(plan, select)
+        (told,) = self._row(
+            sql.SQL("explain (analyze, timing off, summary off, format json) {}").format(statement)
+        )
+        insert = told[0]["Plan"]
+        conflicting = round(insert.get("Conflicting Tuples", 0))
+        read = sum(round(child["Actual Rows"] * child["Actual Loops"]) for child in insert["Plans"])
+        return LoadCounts(read=read, inserted=read - conflicting, unchanged=conflicting, deleted=deleted)
+
+    def _load_staged(self, plan: TargetPlan, rows: Stream) -> LoadCounts:
+        self._session.execute(load.create_stage(plan))
+        read, size = self._fill_stage(plan, rows)
+        self._check_keys(plan)
+        deleted = self._delete_all(plan)
+        inserted = self._session.execute(load.insert_stage(plan)).rowcount
+        return LoadCounts(
+            read=read, inserted=inserted, unchanged=read - inserted, deleted=deleted, bytes=size
+        )
+
+    def _fill_stage(self, plan: TargetPlan, rows: Stream) -> tuple[int, int]:
+        match rows:
+            case Batches():
+                return self._copy(load.STAGE, tuple(column.name for column in plan.read.columns), rows)
+            case ServerSelect(statement=select):
+                # The user's query may call anything; in a read-only subtransaction it can write nothing but the
+                # temporary table, and releasing the savepoint lets us write again.
+                with self._session.transaction():
+                    self._session.execute(sql.SQL("set transaction read only"))
+                    return self._session.execute(load.fill_stage(plan, select)).rowcount, 0
+
+    def _copy(self, into: sql.Composable, columns: tuple[str, ...], rows: Batches) -> tuple[int, int]:
+        read = size = 0
+        with self._session.cursor() as cursor, cursor.copy(load.copy_into(into, columns)) as copy:
+            for batch in rows.rows:
+                copy.write(encode(batch.select(list(columns))))
+                read += batch.num_rows
+                size += batch.nbytes
+        return read, size
+
+    def _delete_all(self, plan: TargetPlan) -> int:
+        return sum(self._session.execute(statement).rowcount for statement in self._replacing(plan))
+
+    def _replacing(self, plan: TargetPlan) -> list[sql.Composed]:
+        return [load.delete_all(plan)] if isinstance(plan.action, ReplaceRows) else []
+
+    # --- keys ----------------------------------------------------------------------------------------
+
+    def _check_keys(self, plan: TargetPlan) -> None:
+        keys = load.keys_to_check(plan)
+        if not keys:
+            return
+        nulls, samples = self._row(load.null_keys(keys))
+        if nulls:
+            raise NullKeyError(
+                job=plan.job,
+                table=plan.table.full_name,
+                columns=keys,
+                count=nulls,
+                samples=self._shown(samples),
+                reason="filter them out, or choose another key",
+            )
+        (repeated,) = self._row(load.repeated_keys(keys))
+        if not repeated:
+            return
+        conflicting, samples = self._row(load.conflicting_keys(keys))
+        if conflicting:
+            raise DuplicateKeyError(
+                job=plan.job,
+                table=plan.table.full_name,
+                columns=keys,
+                count=conflicting,
+                samples=self._shown(samples),
+                reason="make the query return one row a key, or add the column that tells them apart to the key",
+            )
+
+    def _shown(self, samples: list[str]) -> tuple[str, ...]:
+        return tuple(samples) if self._address.connection.show_values else ("(values hidden)",)
+
+    # --- the session ---------------------------------------------------------------------------------
+
+    def _lock(self, *parts: str) -> None:
+        self._session.execute(sql.SQL("select pg_advisory_xact_lock({})").format(lock_key(*parts)))
+
+    def _exists(self, query: sql.SQL, name: sql.Literal) -> bool:
+        return self._row(sql.SQL("{} is not null").format(query.format(name)))[0] is True
+
+    def _row(self, query: sql.SQL | sql.Composed) -> Any:
+        return self._session.execute(query).fetchone()
+
+    def _failure(self, plan: TargetPlan, error: psycopg.Error) -> LoadError:
+        text = reason(self._address, error)
+        if isinstance(error, errors.InsufficientPrivilege):
+            text += f"; grant the role what it lacks, such as: grant create on database … to …; grant usage, create on schema {plan.table.schema} to …"
+        return LoadError(job=plan.job, table=plan.table.full_name, reason=text)
+
+
+def lock_key(*parts: str) -> int:
+    """The advisory lock of a thing of ours in one database, a signed 64-bit number."""
+    digest = hashlib.blake2b("\0".join(("ematix-flow", *parts)).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)

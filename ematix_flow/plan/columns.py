@@ -1,0 +1,81 @@
+"""Which source column feeds which declared one, and the cast between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ematix_flow.casts import Cast, Refused, classify
+from ematix_flow.errors import PlanError, UnsafeCastError
+from ematix_flow.plan.values import ReadColumn
+from ematix_flow.spec import Column, Incremental, Job, Table
+from ematix_flow.state import SourceState
+from ematix_flow.types import DataType
+
+
+def read_columns(job: Job, tables: Sequence[Table], source: SourceState) -> tuple[ReadColumn, ...]:
+    """The stream's columns: those of all targets, each once, in the order in which the targets declare them.
+
+    Raises:
+        PlanError: a NOT NULL column is missing in the source, the source has columns that no target declares, or
+            two targets declare one column with types of which neither holds the other's values.
+        UnsafeCastError: a source type could lose information in the declared one.
+    """
+    wanted: dict[str, Column] = {}
+    for table in tables:
+        for column in table.columns:
+            wanted[column.name] = _narrower(job, wanted.get(column.name), column)
+    given = {column.name: column.type for column in source.columns}
+    _refuse_surplus(job, given, wanted)
+    return tuple(_read_column(job, column, given) for column in wanted.values())
+
+
+def _narrower(job: Job, one: Column | None, other: Column) -> Column:
+    """The column whose values both targets hold: a fan-out has the narrowest types of its targets."""
+    if one is None or one.type == other.type:
+        return other if one is None or not other.nullable else one
+    if classify(other.type, one.type) is Cast.LOSSLESS:
+        return other
+    if classify(one.type, other.type) is Cast.LOSSLESS:
+        return one
+    raise PlanError(
+        job=job.name,
+        reason=f"column '{one.name}' is {one.type} in one target and {other.type} in another, and neither holds the "
+        "other's values; declare one type, or use two jobs",
+    )
+
+
+def _refuse_surplus(job: Job, given: dict[str, DataType], wanted: dict[str, Column]) -> None:
+    exempt = {job.increment.column} if isinstance(job.increment, Incremental) else set()
+    if surplus := [name for name in given if name not in wanted and name not in exempt]:
+        raise PlanError(
+            job=job.name,
+            reason=f"the query returns {_names(surplus)}, which no target declares, so the values would be lost; "
+            f"declare them or leave them out of the query (the targets declare {_names(wanted)})",
+        )
+
+
+def _read_column(job: Job, column: Column, given: dict[str, DataType]) -> ReadColumn:
+    source = given.get(column.name)
+    if source is None:
+        if column.nullable:
+            return ReadColumn(name=column.name, source=None, declared=column.type, cast=Cast.ABSENT)
+        raise PlanError(
+            job=job.name,
+            reason=f"the query does not return '{column.name}', which is declared NOT NULL; the query returns "
+            f"{_names(given)}",
+        )
+    verdict = classify(source, column.type)
+    if isinstance(verdict, Refused):
+        raise UnsafeCastError(
+            job=job.name,
+            column=column.name,
+            source_type=str(source),
+            declared_type=str(column.type),
+            reason="that could lose information without notice; declare another type, or say what you mean in the "
+            f"query, over the column x: {verdict.remedy}",
+        )
+    return ReadColumn(name=column.name, source=source, declared=column.type, cast=verdict)
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)

@@ -1,0 +1,201 @@
+"""What a watermark counts for one job and target, and the slice of the source that follows from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeAlias
+
+from ematix_flow.plan.values import ColumnRange, Everything, ReadWindow, SinceTransaction
+from ematix_flow.query import Select, Trackable, Untrackable, tracking
+from ematix_flow.spec import Automatic, EveryRow, Incremental, Job, JobTarget, PostgresConnection, Truncate
+from ematix_flow.state import Relation, RelationKind, RunRequest, SourceState, TargetState, Watermark
+from ematix_flow.types import DataType, Scalar
+
+# age() compares transaction ids modulo 2^32; beyond half of that "older" and "newer" trade places (PostgreSQL
+# manual, "Preventing Transaction ID Wraparound Failures"). The margin leaves room for the run itself.
+_XID_HORIZON = 2**31 - 2**24
+
+_INT64_ABLE = (
+    Scalar.SMALLINT,
+    Scalar.INTEGER,
+    Scalar.BIGINT,
+    Scalar.DATE,
+    Scalar.TIMESTAMP,
+    Scalar.TIMESTAMPTZ,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnCursor:
+    """The watermark is the largest value of a column."""
+
+    column: str
+    type: DataType
+    lookback: timedelta
+
+    @property
+    def name(self) -> str:
+        """The cursor's name in the watermark store."""
+        return f"column {self.column} {self.type}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransactionCursor:
+    """The watermark is a transaction id of the source's server."""
+
+    trackable: Trackable
+    fingerprint: str
+    type: DataType = Scalar.BIGINT
+
+    @property
+    def name(self) -> str:
+        """The cursor's name in the watermark store: new facts give a new name, and so a full read."""
+        return f"transaction {self.fingerprint}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoCursor:
+    """Nothing is counted: every run reads everything, for the reason given."""
+
+    why: str
+
+
+Cursor: TypeAlias = ColumnCursor | TransactionCursor | NoCursor
+
+
+def cursor_for(job: Job, target: JobTarget, select: Select | None, source: SourceState) -> Cursor:
+    """What to count for one target of a job."""
+    match job.increment:
+        case EveryRow():
+            return NoCursor(why="incremental=False")
+        case Incremental(column=column, lookback=lookback):
+            return _column_cursor(column, lookback, source)
+        case Automatic():
+            return _transaction_cursor(target, select, source)
+
+
+def _column_cursor(column: str, lookback: timedelta, source: SourceState) -> Cursor:
+    for candidate in source.columns:
+        if candidate.name == column:
+            return ColumnCursor(column=column, type=candidate.type, lookback=lookback)
+    return NoCursor(why=f"the query does not return the column {column}")
+
+
+def _transaction_cursor(target: JobTarget, select: Select | None, source: SourceState) -> Cursor:
+    if isinstance(target.mode, Truncate):
+        return NoCursor(why="truncate replaces the whole table")
+    if not target.mode.keys:
+        return NoCursor(why="the target has no key that would absorb a row read twice")
+    if select is None:
+        return NoCursor(why="the body yields record batches")
+    if source.server is None or source.snapshot_xmin is None:
+        return NoCursor(why="the source has no transaction ids to track, or is a standby")
+    trackable = tracking(select)
+    if isinstance(trackable, Untrackable):
+        return NoCursor(why=trackable.reason)
+    relation = source.relations[0]
+    if why := _untracked_relation(relation):
+        return NoCursor(why=why)
+    return TransactionCursor(
+        trackable=trackable, fingerprint=_fingerprint(target, select, source.server, relation)
+    )
+
+
+def _untracked_relation(relation: Relation) -> str | None:
+    if relation.kind not in (RelationKind.HEAP, RelationKind.PARTITIONED):
+        return f"{relation.schema}.{relation.name} is {relation.kind.value}"
+    if relation.row_security:
+        return f"row security is active on {relation.schema}.{relation.name}"
+    return None
+
+
+def _fingerprint(target: JobTarget, select: Select, server: str, relation: Relation) -> str:
+    facts = [
+        server,
+        relation.identity,
+        select.text,
+        target.label,
+        repr(target.table.columns),
+        repr(target.mode),
+    ]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
+
+
+# --- the window --------------------------------------------------------------------------------------
+
+
+def window_for(
+    job: Job, request: RunRequest, cursor: Cursor, source: SourceState, target: TargetState
+) -> ReadWindow:
+    """The slice that one run reads for one target."""
+    match cursor:
+        case NoCursor(why=why):
+            return Everything(why=why)
+        case ColumnCursor():
+            anew = _starts_anew(request, target)
+            return ColumnRange(
+                column=cursor.column,
+                type=cursor.type,
+                lower=None if anew or target.watermark is None else target.watermark.value,
+                lookback=cursor.lookback,
+                bound=source.bound,
+            )
+        case TransactionCursor():
+            if why := _starts_anew(request, target):
+                return Everything(why=why)
+            return _since_transaction(cursor.trackable, source, target)
+
+
+def _starts_anew(request: RunRequest, target: TargetState) -> str | None:
+    if request.full_refresh:
+        return "full_refresh was asked for"
+    if target.live is None:
+        return "the target does not exist yet"
+    if target.empty:
+        return "the target is empty"
+    if target.watermark is None:
+        return "no watermark is stored for this query and source yet"
+    return None
+
+
+def _since_transaction(trackable: Trackable, source: SourceState, target: TargetState) -> ReadWindow:
+    stored = int(target.watermark.value) if target.watermark else 0
+    now = source.snapshot_xmin or 0
+    if now < stored:
+        return Everything(why="the source's transaction counter went backwards")
+    if now - stored > _XID_HORIZON:
+        return Everything(why="the last run lies more than 2^31 transactions back")
+    name = None if trackable.alias else trackable.table.name
+    return SinceTransaction(xid=stored, start=trackable.start, end=trackable.end, name=name)
+
+
+def watermark_after(cursor: Cursor, source: SourceState, target: TargetState) -> Watermark | None:
+    """The watermark to commit with the rows; None leaves the stored one as it is."""
+    match cursor:
+        case NoCursor():
+            return None
+        case ColumnCursor():
+            if source.bound is None:
+                return None
+            return Watermark(cursor=cursor.name, value=source.bound, type=cursor.type)
+        case TransactionCursor():
+            return Watermark(cursor=cursor.name, value=str(source.snapshot_xmin), type=cursor.type)
+
+
+def storable(cursor: Cursor, target: JobTarget) -> str | None:
+    """Why the target's backend cannot keep this cursor's watermark, or None when it can.
+
+    A Delta table keeps its watermark as a transaction version, which is an int64 (Delta protocol,
+    "Transaction Identifiers").
+    """
+    if isinstance(target.connection, PostgresConnection) or not isinstance(cursor, ColumnCursor):
+        return None
+    if cursor.type in _INT64_ABLE:
+        return None
+    return (
+        f"a Delta table keeps its watermark as a 64-bit integer, and the window column {cursor.column} is "
+        f"{cursor.type}; use a timestamp, date or integer column, or incremental=False"
+    )

@@ -1,0 +1,100 @@
+"""A plan in words: the dry run that a person reads."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import assert_never
+
+from ematix_flow.plan.values import (
+    Action,
+    AddMissing,
+    AddNewKeys,
+    AddRows,
+    ArrowStream,
+    ColumnRange,
+    Everything,
+    InsertSelect,
+    JobPlan,
+    Path,
+    Proven,
+    ReadWindow,
+    ReplaceRows,
+    SinceTransaction,
+    StagedSelect,
+    TargetPlan,
+    Uniqueness,
+    Unproven,
+)
+
+
+def explain(plan: JobPlan) -> str:
+    """What the run will do, target by target; several lines, without a trailing newline."""
+    return "\n".join([f"job {plan.job}", *(_target(target) for target in plan.targets)])
+
+
+def _target(plan: TargetPlan) -> str:
+    watermark = plan.watermark.value if plan.watermark else "none is kept"
+    lines = [
+        f"  target {plan.label}",
+        f"    load      {describe_action(plan.action)}",
+        f"    window    {describe_window(plan.read.window)}",
+        f"    path      {describe_path(plan.path)}",
+        f"    watermark {watermark}",
+        *(f"    step      {step}" for step in plan.steps),
+        *(f"    note      {note}" for note in plan.notes),
+        *(textwrap.indent(f"sql       {statement}", "    ") for statement in plan.sql),
+    ]
+    return "\n".join(lines)
+
+
+def describe_window(window: ReadWindow) -> str:
+    """Which slice of the source is read, as a phrase."""
+    match window:
+        case Everything(why=why):
+            return f"every row, because {why}"
+        case ColumnRange(column=column, lower=None, bound=bound):
+            return f"{column} up to {bound}, because no watermark is used"
+        case ColumnRange(column=column, lower=lower, bound=bound, lookback=lookback):
+            return f"{column} from {lower} less {lookback} to {bound}"
+        case SinceTransaction(xid=xid):
+            return f"rows written since transaction {xid}"
+        case _:
+            assert_never(window)
+
+
+def describe_action(action: Action) -> str:
+    """How rows reach the target, as a phrase."""
+    match action:
+        case AddRows():
+            return "add every row that is read"
+        case AddNewKeys(keys=keys, uniqueness=uniqueness):
+            return f"add rows with a new key ({', '.join(keys)}); {_describe_uniqueness(uniqueness)}"
+        case AddMissing(window=window):
+            return f"add the rows of the slice by {window.column} that the target lacks"
+        case ReplaceRows(uniqueness=uniqueness):
+            return f"replace the whole table; {_describe_uniqueness(uniqueness)}"
+        case _:
+            assert_never(action)
+
+
+def describe_path(path: Path) -> str:
+    """How rows travel, and why, as a phrase."""
+    match path:
+        case InsertSelect(why=why):
+            return f"insert … select inside the server, because {why}"
+        case StagedSelect(why=why):
+            return f"staged inside the server, because {why}"
+        case ArrowStream(why=why):
+            return f"Arrow record batches, because {why}"
+        case _:
+            assert_never(path)
+
+
+def _describe_uniqueness(uniqueness: Uniqueness) -> str:
+    match uniqueness:
+        case Proven(why=why):
+            return f"keys need no check, because {why}"
+        case Unproven(why=why):
+            return f"keys are checked first, because {why}"
+        case _:
+            assert_never(uniqueness)

@@ -1,0 +1,223 @@
+"""make_plan: from what was declared, asked and seen to what will be done. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import assert_never
+
+from ematix_flow.casts import Cast
+from ematix_flow.errors import PlanError, SchemaDriftError
+from ematix_flow.manifest import ResolvedJob
+from ematix_flow.migration import diff
+from ematix_flow.plan.columns import read_columns
+from ematix_flow.plan.cursors import ColumnCursor, Cursor, NoCursor, storable, watermark_after, window_for
+from ematix_flow.plan.values import (
+    Action,
+    AddMissing,
+    AddNewKeys,
+    AddRows,
+    ArrowStream,
+    ColumnRange,
+    Form,
+    InsertSelect,
+    JobPlan,
+    Path,
+    Proven,
+    ReadPlan,
+    ReadWindow,
+    ReplaceRows,
+    StagedSelect,
+    TargetPlan,
+    Uniqueness,
+    Unproven,
+)
+from ematix_flow.query import Select, impurity, single_table
+from ematix_flow.spec import Append, Incremental, JobTarget, Truncate
+from ematix_flow.state import RelationKind, RunRequest, SourceState, TargetState
+
+
+def make_plan(
+    job: ResolvedJob,
+    request: RunRequest,
+    select: Select | None,
+    source: SourceState,
+    observed: Sequence[tuple[JobTarget, Cursor, TargetState]],
+) -> JobPlan:
+    """What one run of `job` does to each observed target.
+
+    `select` is None when the body yields record batches.
+
+    Raises:
+        PlanError: or one of its kinds, when a target cannot be loaded as declared.
+    """
+    columns = read_columns(job.job, [target.table for target, _, _ in observed], source)
+    plans = []
+    for target, cursor, state in observed:
+        _check_cursor(job, select, target, cursor)
+        window = window_for(job.job, request, cursor, source, state)
+        read = ReadPlan(
+            job=job.job.name,
+            query=select.text if select else None,
+            columns=columns,
+            window=window,
+            form=Form.ARROW,
+        )
+        plans.append(_target_plan(job, request, select, source, (target, cursor, state), read))
+    plan = JobPlan(job=job.job.name, targets=tuple(plans))
+    return _inside_the_server(plan, select, source, {t.label: state for t, _, state in observed})
+
+
+def _check_cursor(job: ResolvedJob, select: Select | None, target: JobTarget, cursor: Cursor) -> None:
+    if isinstance(job.job.increment, Incremental) and select is None:
+        raise PlanError(
+            job=job.job.name,
+            reason="incremental= bounds a query, and the body yields record batches; return SQL, or drop incremental=",
+        )
+    if isinstance(job.job.increment, Incremental) and isinstance(cursor, NoCursor):
+        raise PlanError(
+            job=job.job.name,
+            reason=f"{cursor.why}, which incremental= names; add it to the query, or name another column",
+        )
+    if isinstance(cursor, ColumnCursor) and (why := storable(cursor, target)):
+        raise PlanError(job=job.job.name, reason=f"table {target.table.full_name}: {why}")
+
+
+def _target_plan(
+    job: ResolvedJob,
+    request: RunRequest,
+    select: Select | None,
+    source: SourceState,
+    seen: tuple[JobTarget, Cursor, TargetState],
+    read: ReadPlan,
+) -> TargetPlan:
+    target, cursor, state = seen
+    migration = diff(state, target.mode.keys if isinstance(target.mode, Append) else ())
+    if migration.drifts:
+        raise SchemaDriftError(
+            job=job.job.name,
+            table=target.table.full_name,
+            drifts=tuple(drift.text for drift in migration.drifts),
+            sql=(),
+            reason="change the declaration or the table so that both agree",
+        )
+    return TargetPlan(
+        job=job.job.name,
+        connection=target.connection.name,
+        table=target.table,
+        stored=state.stored,
+        mode=target.mode,
+        action=_action(target, request, read.window, state, uniqueness(target, select, source, read)),
+        steps=migration.steps,
+        path=ArrowStream(why=_why_arrow(job, target)),
+        read=read,
+        watermark=watermark_after(cursor, source, state),
+        show_values=target.connection.show_values,
+        notes=_notes(read.window),
+    )
+
+
+def _action(
+    target: JobTarget, request: RunRequest, window: ReadWindow, state: TargetState, unique: Uniqueness
+) -> Action:
+    match target.mode:
+        case Truncate(keys=keys):
+            return ReplaceRows(keys=keys, uniqueness=unique)
+        case Append(keys=()) if request.full_refresh:
+            return ReplaceRows(keys=(), uniqueness=unique)
+        case Append(keys=()):
+            holds_rows = state.live is not None and not state.empty
+            if isinstance(window, ColumnRange) and holds_rows:
+                return AddMissing(window=window)
+            return AddRows()
+        case Append(keys=keys):
+            return AddNewKeys(keys=keys, uniqueness=unique)
+        case _:
+            assert_never(target.mode)
+
+
+def uniqueness(target: JobTarget, select: Select | None, source: SourceState, read: ReadPlan) -> Uniqueness:
+    """Whether the key can repeat, or be null, in what the query returns."""
+    keys = target.mode.keys
+    if not keys:
+        return Proven(why="there is no key to check")
+    table = single_table(select) if select else None
+    if table is None or len(source.relations) != 1:
+        return Unproven(why="the query is more than a plain select from one table")
+    for column in read.columns:
+        if column.name in keys and column.cast not in (Cast.NONE, Cast.LOSSLESS):
+            return Unproven(why=f"the cast of {column.name} could make two keys equal")
+    relation = source.relations[0]
+    if table.star:
+        origins = set(keys)
+    else:
+        outputs = dict(table.outputs)
+        origins = {origin for key in keys if (origin := outputs.get(key)) is not None}
+    for unique in relation.unique_keys:
+        if set(unique) <= origins:
+            where = f"{relation.schema}.{relation.name}"
+            return Proven(why=f"{where} has a unique index on ({', '.join(unique)})")
+    return Unproven(why=f"no unique index of {relation.schema}.{relation.name} lies within the key")
+
+
+def _notes(window: ReadWindow) -> tuple[str, ...]:
+    match window:
+        case ColumnRange(column=column, lookback=lookback):
+            return (
+                f"a row whose {column} lies more than {lookback} below the watermark when it commits is not seen",
+            )
+        case _:
+            return ()
+
+
+# --- the path ----------------------------------------------------------------------------------------
+
+
+def _why_arrow(job: ResolvedJob, target: JobTarget) -> str:
+    if job.source is None:
+        return "the body yields record batches"
+    if job.source == target.connection:
+        return "the rows do not come from a query in the target's own database, or go to several targets"
+    return f"rows travel from {job.source.name} to {target.connection.name}"
+
+
+def _inside_the_server(
+    plan: JobPlan, select: Select | None, source: SourceState, states: Mapping[str, TargetState]
+) -> JobPlan:
+    """A read that serves one target in the source's own database need not leave the server."""
+    if select is None:
+        return plan
+    targets: dict[str, TargetPlan] = {}
+    for read, group in plan.reads().items():
+        for target in group:
+            mark = states[target.label].mark
+            if len(group) == 1 and mark is not None and mark in source.marks_held:
+                path = _server_path(target, select, source)
+                targets[target.label] = replace(
+                    target, path=path, read=replace(read, form=Form.SERVER_SELECT)
+                )
+            else:
+                targets[target.label] = target
+    return replace(plan, targets=tuple(targets[target.label] for target in plan.targets))
+
+
+def _server_path(target: TargetPlan, select: Select, source: SourceState) -> Path:
+    same = "source and target are one database"
+    if why := impurity(select):
+        return StagedSelect(why=f"{same}, but {why}")
+    for relation in source.relations:
+        if (relation.schema, relation.name) == (target.table.schema, target.table.name):
+            return StagedSelect(why=f"{same}, but the query reads the target itself")
+        if relation.kind not in (RelationKind.HEAP, RelationKind.PARTITIONED, RelationKind.INHERITED):
+            return StagedSelect(why=f"{same}, but {relation.schema}.{relation.name} is {relation.kind.value}")
+    match target.action:
+        case AddRows():
+            return InsertSelect(why=same)
+        case AddMissing():
+            return StagedSelect(why=f"{same}, but the slice is compared with the target's")
+        case AddNewKeys(uniqueness=unique) | ReplaceRows(uniqueness=unique):
+            if isinstance(unique, Proven):
+                return InsertSelect(why=f"{same}, and {unique.why}")
+            return StagedSelect(why=f"{same}, but {unique.why}")
+        case _:
+            assert_never(target.action)

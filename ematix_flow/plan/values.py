@@ -1,0 +1,204 @@
+"""What one run will do, as data: frozen, comparable, and readable through `explain`."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TypeAlias
+
+from ematix_flow.casts import Cast
+from ematix_flow.migration import Step
+from ematix_flow.spec import LoadMode, Table
+from ematix_flow.state import Watermark
+from ematix_flow.types import DataType
+
+# --- which slice of the source -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Everything:
+    """The whole source, and the reason (which makes no difference to what is read)."""
+
+    why: str = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnRange:
+    """Rows whose column lies in `[lower - lookback, bound]`, bounds as text in the column's own type.
+
+    `lower` is None on a first run; `bound` is None when the source holds no value. The read also meets NULL,
+    infinity and NaN in the column, and fails on them: no watermark could ever pass them.
+    """
+
+    column: str
+    type: DataType
+    lower: str | None
+    lookback: timedelta
+    bound: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinceTransaction:
+    """Rows written by transaction `xid` (64 bits) or a later one.
+
+    `start` and `end` are the offsets of the table's name in the query text, which is replaced by a sub-select;
+    `name` is what the rest of the query calls the table where it gave no alias.
+    """
+
+    xid: int
+    start: int
+    end: int
+    name: str | None
+
+
+ReadWindow: TypeAlias = Everything | ColumnRange | SinceTransaction
+
+
+# --- how it is read ----------------------------------------------------------------------------------
+
+
+class Form(enum.Enum):
+    """What the source hands over."""
+
+    ARROW = "arrow"
+    SERVER_SELECT = "server select"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadColumn:
+    """One column of the stream: where it comes from and what it is cast to."""
+
+    name: str
+    source: DataType | None  # None: absent in the source, read as null
+    declared: DataType
+    cast: Cast
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadPlan:
+    """One read. Targets whose read plans are equal share it."""
+
+    job: str
+    query: str | None  # None: the body yields record batches
+    columns: tuple[ReadColumn, ...]
+    window: ReadWindow
+    form: Form
+
+
+# --- what happens in a target ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proven:
+    """The key cannot repeat or be null in what is read, so nothing needs to be checked."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unproven:
+    """The rows are staged, and their keys checked, before any of them is loaded."""
+
+    why: str
+
+
+Uniqueness: TypeAlias = Proven | Unproven
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddRows:
+    """Every row read is added."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddNewKeys:
+    """Rows whose key the target does not hold are added."""
+
+    keys: tuple[str, ...]
+    uniqueness: Uniqueness
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddMissing:
+    """Rows are added as often as they stand in the slice more than in the target's own slice (multisets).
+
+    `window` bounds the target's slice as it bounds the source's; the target may lack the window's column, and
+    then all of its rows are compared.
+    """
+
+    window: ColumnRange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplaceRows:
+    """The target becomes exactly what is read."""
+
+    keys: tuple[str, ...]
+    uniqueness: Uniqueness
+
+
+Action: TypeAlias = AddRows | AddNewKeys | AddMissing | ReplaceRows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InsertSelect:
+    """One `insert … select` inside the server."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagedSelect:
+    """The server's own select fills a temporary table, read-only for the query, and is loaded from there."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArrowStream:
+    """Record batches travel from the source to the target."""
+
+    why: str
+
+
+Path: TypeAlias = InsertSelect | StagedSelect | ArrowStream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetPlan:
+    """What one run does to one target."""
+
+    job: str
+    connection: str
+    table: Table  # as declared
+    stored: Table  # as the backend stores it, extra live columns left out
+    mode: LoadMode
+    action: Action
+    steps: tuple[Step, ...]
+    path: Path
+    read: ReadPlan
+    watermark: Watermark | None  # written with the rows
+    show_values: bool = True
+    notes: tuple[str, ...] = ()
+    sql: tuple[str, ...] = ()  # rendered by the target's sink, for a reader
+
+    @property
+    def label(self) -> str:
+        """`connection:schema.table`."""
+        return f"{self.connection}:{self.table.full_name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobPlan:
+    """What one run of a job does, target by target."""
+
+    job: str
+    targets: tuple[TargetPlan, ...]
+
+    def reads(self) -> dict[ReadPlan, tuple[TargetPlan, ...]]:
+        """The targets grouped by the read they share, in order."""
+        groups: dict[ReadPlan, tuple[TargetPlan, ...]] = {}
+        for target in self.targets:
+            groups[target.read] = (*groups.get(target.read, ()), target)
+        return groups

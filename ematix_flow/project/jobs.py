@@ -1,0 +1,225 @@
+"""The words of `@ematix.job` and the function under it become a frozen `Job`."""
+
+from __future__ import annotations
+
+import inspect
+import keyword
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal, TypeAlias
+
+from ematix_flow.problems import Report
+from ematix_flow.project.schedules import check_schedule, check_timezone
+from ematix_flow.project.targets import ConnectionName, TargetWords, connection_name, parse_targets
+from ematix_flow.spec import (
+    Append,
+    Automatic,
+    EveryRow,
+    Increment,
+    Incremental,
+    Job,
+    Origin,
+    Target,
+    Truncate,
+    Workflow,
+)
+
+JobName: TypeAlias = str | Job  # a job's name, or the job itself
+Body: TypeAlias = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobWords:
+    """What `@ematix.job(…)` was called with."""
+
+    name: str | None
+    targets: TargetWords
+    source_connection: ConnectionName | None
+    incremental: str | Incremental | Literal[False] | None
+    schedule: str | None
+    timezone: str
+    depends_on: JobName | Sequence[JobName]
+    sources: str | Sequence[str]
+    description: str | None
+    group: str | None
+    owners: str | Sequence[str]
+    tags: Mapping[str, str] | None
+
+
+def job_name(words: JobWords, body: Body) -> str:
+    """The name given, else that of the function."""
+    return getattr(body, "__name__", "") if words.name is None else words.name
+
+
+def parse_job(words: JobWords, body: Body, origin: Origin, report: Report) -> Job:
+    """The job that the words and the body mean; every mistake is noted in `report`."""
+    name = job_name(words, body)
+    check_job_name(name, report)
+    _check_body(body, report)
+    check_schedule(words.schedule, report)
+    check_timezone(words.timezone, report)
+    _check_dagster_words(words, report)
+    targets = parse_targets(words.targets, report)
+    source = words.source_connection
+    return Job(
+        name=name,
+        body=body,
+        targets=targets,
+        source=None if source is None else connection_name(source, field="source_connection", report=report),
+        increment=_increment(words.incremental, targets, body, report),
+        schedule=words.schedule,
+        timezone=words.timezone,
+        depends_on=names_of(words.depends_on, field="depends_on", report=report),
+        sources=_source_tables(words.sources, report),
+        description=words.description or inspect.cleandoc(getattr(body, "__doc__", None) or "") or None,
+        group=words.group,
+        owners=_texts(words.owners),
+        tags=tuple((words.tags or {}).items()),
+        origin=origin,
+    )
+
+
+# --- names -------------------------------------------------------------------------------------------
+
+# Dagster refuses these, and Python's keywords, as names of ops and jobs.
+_RESERVED = frozenset(
+    [
+        "context",
+        "conf",
+        "config",
+        "meta",
+        "arg_dict",
+        "dict",
+        "input_arg_dict",
+        "output_arg_dict",
+        "int",
+        "str",
+        "float",
+        "bool",
+        "input",
+        "output",
+        "type",
+    ]
+)
+
+
+def check_job_name(name: object, report: Report) -> None:
+    """Report a name that Dagster would refuse for an op or a job."""
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_]+", name):
+        report.add(f"{name!r} is not a usable name; give name= letters, digits and '_'", field="name")
+    elif keyword.iskeyword(name) or name in _RESERVED:
+        report.add(f"'{name}' is a reserved word; choose another name=", field="name")
+
+
+def names_of(written: object, *, field: str, report: Report) -> tuple[str, ...]:
+    """The names in a list of names, jobs and workflows, or in one of these alone."""
+    elements = written if isinstance(written, Iterable) and not isinstance(written, str) else (written,)
+    found = []
+    for element in elements:
+        match element:
+            case str():
+                found.append(element)
+            case Job() | Workflow():
+                found.append(element.name)
+            case _:
+                report.add(
+                    f"{element!r} is no job; give its name, or what its decorator returned", field=field
+                )
+    return tuple(dict.fromkeys(found))
+
+
+def _source_tables(written: str | Sequence[str], report: Report) -> tuple[str, ...]:
+    tables = _texts(written)
+    for table in tables:
+        if not re.fullmatch(r"[^.]+\.[^.]+", table):
+            report.add(f"'{table}' lacks its schema; write it as in 'raw.events'", field="sources")
+    return tables
+
+
+def _texts(written: str | Sequence[str]) -> tuple[str, ...]:
+    return (written,) if isinstance(written, str) else tuple(written)
+
+
+# --- what Dagster shows ------------------------------------------------------------------------------
+
+# As Dagster judges owners, groups and tags; found here, such a mistake names its job.
+_OWNER = re.compile(r"team:.+|[\w.%+-]+@[\w.-]+\.[A-Za-z]{2,7}", re.ASCII)
+_GROUP = re.compile(r"\w+(/\w+)*", re.ASCII)
+_TAG = re.compile(r"([\w.-]{1,63}/)?[\w.-]{1,63}", re.ASCII)
+
+
+def _check_dagster_words(words: JobWords, report: Report) -> None:
+    for owner in _texts(words.owners):
+        if not _OWNER.fullmatch(owner):
+            report.add(f"'{owner}' is no owner; write an e-mail address or 'team:name'", field="owners")
+    if words.group is not None and not _GROUP.fullmatch(words.group):
+        report.add(f"'{words.group}' is no group; use letters, digits and '_'", field="group")
+    for key, value in (words.tags or {}).items():
+        if not _TAG.fullmatch(key):
+            report.add(f"'{key}' is no tag; use up to 63 letters, digits, '_', '-' and '.'", field="tags")
+        if not isinstance(value, str):
+            report.add(f"the value of '{key}' is no text; write it in quotes", field="tags")
+
+
+# --- the body, and what it is asked for --------------------------------------------------------------
+
+
+def _check_body(body: Body, report: Report) -> None:
+    if inspect.iscoroutinefunction(body) or inspect.isasyncgenfunction(body):
+        report.add("its function is async; write a plain `def`, which returns SQL or yields record batches")
+        return
+    signature = inspect.signature(body)
+    if not (_accepts(signature) or _accepts(signature, "conn")):
+        report.add(
+            f"its function takes {signature}; let it take nothing, or only `conn`, the source connection"
+        )
+
+
+def _accepts(signature: inspect.Signature, *arguments: object) -> bool:
+    try:
+        signature.bind(*arguments)
+    except TypeError:
+        return False
+    return True
+
+
+def _increment(written: object, targets: tuple[Target, ...], body: Body, report: Report) -> Increment:
+    field = "incremental"
+    match written:
+        case None:
+            _check_keyless_append(targets, body, report)
+            return Automatic()
+        case False:
+            return EveryRow()
+        case str(column) if column:
+            increment = Incremental(column=column)
+        case Incremental(column=str(column), lookback=timedelta() as lookback) if column:
+            if lookback < timedelta(0):
+                report.add(
+                    "its lookback is negative; give how far to look back as a positive timedelta", field=field
+                )
+            increment = written
+        case _:
+            report.add(
+                f"{written!r} is not understood; name a column, or False to read every row", field=field
+            )
+            return Automatic()
+    if any(isinstance(target.mode, Truncate) for target in targets):
+        report.add("does not go with mode 'truncate', which reads every row; leave it out", field=field)
+    return increment
+
+
+def _check_keyless_append(targets: tuple[Target, ...], body: Body, report: Report) -> None:
+    """A generator decides for itself what it yields; a query would be added as a whole at every run."""
+    if inspect.isgeneratorfunction(body):
+        return
+    for target in targets:
+        if isinstance(target.mode, Append) and not target.mode.keys:
+            report.add(
+                f"table {target.table.full_name} has no key, so each run would add the whole source again; give "
+                'incremental="column" to read only what is new, incremental=False to add everything on purpose, or '
+                "mark the table's key with pk()",
+                field="incremental",
+            )

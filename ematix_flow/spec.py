@@ -1,0 +1,219 @@
+"""What users declare, as frozen values: columns, tables, connections, modes, jobs, workflows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, TypeAlias
+
+from ematix_flow import secrets
+from ematix_flow.types import DataType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a declaration stands: the real path of its file, the line, and the qualified name."""
+
+    file: str
+    line: int
+    qualname: str
+
+
+NOWHERE = Origin(file="<unknown>", line=0, qualname="")
+
+
+# --- tables ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One column of a table."""
+
+    name: str
+    type: DataType
+    nullable: bool = True
+    primary_key: bool = False
+    comment: str | None = None
+    has_default: bool = False  # of a live column: rows can be added without it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UniqueKey:
+    """Columns that identify a row in the world outside: a natural key (Kimball), or a unique constraint."""
+
+    name: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """What a table looks like, declared or live."""
+
+    schema: str
+    name: str
+    columns: tuple[Column, ...]
+    unique_keys: tuple[UniqueKey, ...] = ()
+    comment: str | None = None
+    origin: Origin = field(default=NOWHERE, compare=False, repr=False)
+
+    @property
+    def full_name(self) -> str:
+        """`schema.table`, for people; SQL quotes the two parts."""
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def primary_key(self) -> tuple[str, ...]:
+        """The names of the primary key's columns, in declaration order; empty for a keyless table."""
+        return tuple(column.name for column in self.columns if column.primary_key)
+
+    def column(self, name: str) -> Column | None:
+        """The column called `name`, or None."""
+        return next((column for column in self.columns if column.name == name), None)
+
+
+# --- connections -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostgresConnection:
+    """A PostgreSQL database. `url` is a libpq URL or keyword string and may hold `${VAR}` references."""
+
+    name: str
+    url: str = field(repr=False)
+    state_schema: str = "ematix_flow"
+    show_values: bool = True  # whether error messages may show sample rows
+    origin: Origin = field(default=NOWHERE, compare=False, repr=False)
+
+    @property
+    def reference(self) -> str:
+        """The URL as declared, `${VAR}` unresolved and a literal password hidden."""
+        return secrets.mask(self.url)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeltaConnection:
+    """A folder of Delta tables, local or in an object store; a table lies at `<url>/<schema>/<table>`."""
+
+    name: str
+    url: str = field(repr=False)
+    storage_options: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # values may hold ${VAR}
+    show_values: bool = True
+    origin: Origin = field(default=NOWHERE, compare=False, repr=False)
+
+    @property
+    def reference(self) -> str:
+        """The URL as declared, `${VAR}` unresolved and a literal password hidden."""
+        return secrets.mask(self.url)
+
+
+Connection: TypeAlias = PostgresConnection | DeltaConnection
+
+
+# --- how a job loads ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Append:
+    """Add new rows; with keys, a row whose key is already there is left alone."""
+
+    keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Truncate:
+    """Make the target exactly the source, atomically."""
+
+    keys: tuple[str, ...] = ()
+
+
+LoadMode: TypeAlias = Append | Truncate
+
+
+def mode_name(mode: LoadMode) -> str:
+    """The word users write for a mode."""
+    return type(mode).__name__.lower()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incremental:
+    """Read by a column that only grows: `[watermark - lookback, bound]`."""
+
+    column: str
+    lookback: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EveryRow:
+    """Read the whole source each time (`incremental=False`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Automatic:
+    """Nothing was declared: track the source by transaction id where that is sound, else read in full."""
+
+
+Increment: TypeAlias = Incremental | EveryRow | Automatic
+
+
+# --- jobs and workflows ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A table and the name of the connection that holds it, as a job declares them."""
+
+    table: Table
+    connection: str | None  # None: the project's only connection; see Manifest
+    mode: LoadMode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobTarget:
+    """A table, the connection that holds it, and how it is loaded: resolved."""
+
+    table: Table
+    connection: Connection
+    mode: LoadMode
+
+    @property
+    def label(self) -> str:
+        """`connection:schema.table`, unique within a project."""
+        return f"{self.connection.name}:{self.table.full_name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A query (or a generator of record batches), its targets, and when it runs. Calling it calls the body."""
+
+    name: str
+    body: Callable[..., Any]
+    targets: tuple[Target, ...]
+    source: str | None = None  # a connection's name; None: see Manifest
+    increment: Increment = Automatic()
+    schedule: str | None = None
+    timezone: str = "UTC"
+    depends_on: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()  # tables the body reads, where its SQL cannot tell
+    description: str | None = None
+    group: str | None = None
+    owners: tuple[str, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+    origin: Origin = field(default=NOWHERE, compare=False, repr=False)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the body, as if the decorator were not there."""
+        return self.body(*args, **kwargs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workflow:
+    """Jobs with a DAG between them and one trigger."""
+
+    name: str
+    jobs: tuple[str, ...]
+    schedule: str | None = None
+    timezone: str = "UTC"
+    triggered_by: tuple[str, ...] = ()  # names of jobs or workflows; it runs after all of them did
+    depends_on: tuple[tuple[str, tuple[str, ...]], ...] = ()  # (job, the jobs it waits for)
+    origin: Origin = field(default=NOWHERE, compare=False, repr=False)

@@ -1,0 +1,110 @@
+"""What was asked of a run, and what was seen of its source and targets: the inputs of planning."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime
+
+from ematix_flow.spec import Table
+from ematix_flow.types import DataType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What a caller wants of one run. `loaded_at` is the run's time (aware, UTC)."""
+
+    loaded_at: datetime
+    full_refresh: bool = False
+    targets: frozenset[str] | None = None  # labels of job targets; None for all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watermark:
+    """How far the last committed run got.
+
+    `cursor` names what is counted (a column, or the transaction ids of one relation of one server); a stored
+    watermark is used only while the cursor is the same. `value` is the text that PostgreSQL prints for a value of
+    `type` (ISO dates, UTC).
+    """
+
+    cursor: str
+    value: str
+    type: DataType
+
+
+# --- the source --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceColumn:
+    """One column that the query returns, with the source's own type."""
+
+    name: str
+    type: DataType
+
+
+class RelationKind(enum.Enum):
+    """What `pg_class` says a name is; the value completes the sentence "it reads …"."""
+
+    HEAP = "an ordinary table"
+    PARTITIONED = "a partitioned table whose every leaf is an ordinary table"
+    VIEW = "a view"
+    FOREIGN = "a foreign table"
+    INHERITED = "a table with inheritance children"
+    SYSTEM = "a system catalog"
+    OTHER = "something that is not an ordinary table"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relation:
+    """What the source's catalog says of one table that the query names."""
+
+    schema: str
+    name: str
+    kind: RelationKind
+    row_security: bool
+    unique_keys: tuple[tuple[str, ...], ...]  # of valid, immediate, whole-table indexes over NOT NULL columns
+    identity: str  # oids, columns with their numbers and types, enum labels: changes when the table does
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inquiry:
+    """What planning wants to know of a source, besides the query's columns."""
+
+    text: str
+    tables: tuple[tuple[str | None, str], ...] = ()  # (schema, name) as the query spells them, folded
+    cursor_column: str | None = None
+    marks: tuple[int, ...] = ()  # advisory locks held by this run's own units of work
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceState:
+    """What a source said of a query without executing it."""
+
+    columns: tuple[SourceColumn, ...]
+    server: str | None = None  # identity of server and database; None where transactions cannot be tracked
+    relations: tuple[Relation, ...] = ()
+    snapshot_xmin: int | None = (
+        None  # 64-bit id below which every transaction had ended, see pg_snapshot_xmin
+    )
+    bound: str | None = None  # largest value of the inquiry's cursor column, as text
+    marks_held: frozenset[int] = (
+        frozenset()
+    )  # those of the inquiry's marks seen held in the source's database
+
+
+# --- a target ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetState:
+    """What a target looks like now, after its lock was taken."""
+
+    stored: Table  # the declared table, as this backend stores it
+    live: Table | None  # None when it does not exist yet
+    schema_exists: bool
+    empty: bool  # holds no row
+    enforces_keys: bool = False  # the backend has unique indexes, and loading by key leans on one
+    mark: int | None = None  # an advisory lock only this unit of work holds (Postgres)
+    watermark: Watermark | None = None

@@ -1,0 +1,149 @@
+"""How rows travel: a bounded channel between threads, and one read that feeds several targets.
+
+Memory is bounded whatever the row count: a reader waits until the slowest target took its batch.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeAlias, TypeVar
+
+import pyarrow as pa
+from psycopg import sql
+
+from ematix_flow.errors import EmatixError
+
+T = TypeVar("T")
+# Batches are a few MB each; two waiting ones let reading and writing overlap without hoarding rows.
+_CHANNEL_CAPACITY = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """Record batches of one schema, each seen once."""
+
+    schema: pa.Schema
+    rows: Iterator[pa.RecordBatch]
+
+    def reader(self) -> pa.RecordBatchReader:
+        """The rows as an Arrow stream."""
+        return pa.RecordBatchReader.from_batches(self.schema, self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSelect:
+    """A select that the target's own server runs; its columns stand in the order of the read plan."""
+
+    statement: sql.Composed
+
+
+Stream: TypeAlias = Batches | ServerSelect
+
+
+@dataclass(eq=False, kw_only=True)
+class StreamCancelledError(EmatixError):
+    """A read was stopped before its end; whoever was loading it must not take what came for all there is."""
+
+    @property
+    def message(self) -> str:
+        """That the run was cancelled."""
+        return "the run was cancelled before the last row was read"
+
+
+class Channel(Generic[T]):
+    """A bounded queue from one sending thread to one receiving thread, closable from either end."""
+
+    def __init__(self, capacity: int = _CHANNEL_CAPACITY) -> None:
+        self._capacity = capacity
+        self._items: deque[T] = deque()
+        self._changed = threading.Condition()
+        self._finished = False
+        self._error: BaseException | None = None
+        self._abandoned = False
+
+    def send(self, item: T) -> bool:
+        """Hand over `item`, waiting for room. False when the receiver has gone and nothing was handed over."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._abandoned or len(self._items) < self._capacity)
+            if self._abandoned:
+                return False
+            self._items.append(item)
+            self._changed.notify_all()
+            return True
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """Say that no item follows; with `error`, the receiver gets it after the items already sent."""
+        with self._changed:
+            self._finished, self._error = True, error
+            self._changed.notify_all()
+
+    def abandon(self) -> None:
+        """Say that nobody receives any more: drop what waits, and release the sender."""
+        with self._changed:
+            self._abandoned = True
+            self._items.clear()
+            self._changed.notify_all()
+
+    def __iter__(self) -> Iterator[T]:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._items or self._finished or self._abandoned)
+                if self._abandoned:
+                    raise StreamCancelledError
+                if not self._items:
+                    if self._error is not None:
+                        raise self._error
+                    return
+                item = self._items.popleft()
+                self._changed.notify_all()
+            yield item
+
+
+class Broadcast:
+    """One thread reads batches and hands each to every feed; a feed that is abandoned no longer holds it up."""
+
+    def __init__(self, batches: Batches, feeds: int) -> None:
+        self._batches = batches
+        self._channels = tuple(Channel[pa.RecordBatch]() for _ in range(feeds))
+        self._thread = threading.Thread(target=self._read, name="ematix-read", daemon=True)
+
+    def start(self) -> tuple[Batches, ...]:
+        """Start reading; one stream a feed."""
+        self._thread.start()
+        return tuple(Batches(self._batches.schema, iter(channel)) for channel in self._channels)
+
+    def abandon(self, feed: int) -> None:
+        """Say that `feed` takes no more batches."""
+        self._channels[feed].abandon()
+
+    def stop(self) -> None:
+        """End the reading and wait for its thread."""
+        for channel in self._channels:
+            channel.abandon()
+        self._thread.join()
+
+    def _read(self) -> None:
+        error: BaseException | None = None
+        try:
+            for batch in self._batches.rows:
+                taken = [channel.send(batch) for channel in self._channels]
+                if not any(taken):
+                    break
+        except BaseException as raised:  # noqa: BLE001  # handed to every feed, which raises it in its own thread
+            error = raised
+        for channel in self._channels:
+            channel.finish(error)
+
+
+def counted(batches: Batches, on_rows: Callable[[int, int], None]) -> Batches:
+    """The same batches; `on_rows` gets the rows and bytes of each as it passes."""
+
+    def rows() -> Iterator[pa.RecordBatch]:
+        for batch in batches.rows:
+            yield batch
+            on_rows(batch.num_rows, batch.nbytes)
+
+    return Batches(batches.schema, rows())

@@ -1,0 +1,72 @@
+"""Fixtures that every folder shares: a private Postgres server, a fresh database a test, a fresh project a test."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from ematix_flow import Project
+from ematix_flow.embedded import Embedded
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """The DSN of a server that lives as long as the test session."""
+    # Not tmp_path: as root the server runs as another user, who may not enter pytest's own folders.
+    home = Path(tempfile.mkdtemp(prefix="ematix-tests-"))
+    home.chmod(0o755)
+    embedded = Embedded(home=home / "pg", settings={"fsync": "off", "max_connections": "200"})
+    try:
+        yield embedded.ensure()
+    finally:
+        embedded.stop()
+        shutil.rmtree(home)
+
+
+@pytest.fixture
+def new_database(server: str) -> Iterator[Callable[[], str]]:
+    """Makes empty databases on the server; they go when the test ends."""
+    names: list[str] = []
+
+    def make() -> str:
+        name = f"test_{secrets.token_hex(6)}"
+        _administer(server, sql.SQL("create database {}").format(sql.Identifier(name)))
+        names.append(name)
+        parts = conninfo_to_dict(server)
+        return f"postgresql://{parts['user']}:{parts['password']}@{parts['host']}:{parts['port']}/{name}"
+
+    yield make
+    for name in names:
+        _administer(server, sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def dsn(new_database: Callable[[], str]) -> str:
+    """The URL of an empty database."""
+    return new_database()
+
+
+@pytest.fixture
+def db(dsn: str) -> Iterator[psycopg.Connection]:
+    """An autocommit session on the empty database, as a user of it would have."""
+    with psycopg.connect(dsn, autocommit=True) as session:
+        yield session
+
+
+@pytest.fixture
+def project() -> Project:
+    """A project that knows nothing yet."""
+    return Project()
+
+
+def _administer(server: str, statement: sql.Composed) -> None:
+    with psycopg.connect(server, autocommit=True) as session:
+        session.execute(statement)

@@ -24,13 +24,8 @@ class Folder:
 
     @property
     def data(self) -> Path:
-        """PostgreSQL's own data directory; it exists only when initdb has finished."""
+        """PostgreSQL's own data directory; it exists only once initdb has finished."""
         return self.home / "data"
-
-    @property
-    def unfinished_data(self) -> Path:
-        """Where initdb works; renamed to `data` at the end, so that a killed initdb leaves nothing half-made."""
-        return self.home / "data.unfinished"
 
     @property
     def pid_file(self) -> Path:

@@ -11,6 +11,7 @@ import secrets
 import shutil
 import signal
 import socket
+import tempfile
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from ematix_flow.embedded import Embedded
     from ematix_flow.embedded.binaries import Binaries
 
+_UNFINISHED = "unfinished-data-"
 _LOCK_SECONDS = 120
 _STOP_SECONDS = 60
 _CONNECT_SECONDS = 5
@@ -212,22 +214,23 @@ def _start(folder: Folder, settings: Mapping[str, str]) -> Server:
 
 
 def _initialise(folder: Folder, binaries: Binaries) -> None:
-    if folder.unfinished_data.exists():
-        shutil.rmtree(folder.unfinished_data)
-    folder.unfinished_data.mkdir(mode=0o700)
+    """Make the data directory elsewhere and move it to its place, so that a killed initdb leaves none half-made."""
+    for leftover in folder.home.glob(f"{_UNFINISHED}*"):
+        shutil.rmtree(
+            leftover, ignore_errors=True
+        )  # the orphan of a killed process may still be at work in it
+    unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder.home))
     folder.password.unlink(missing_ok=True)
     with open(os.open(folder.password, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(secrets.token_urlsafe(32))
     if binaries.account is not None:
-        for path in (folder.unfinished_data, folder.password):
+        for path in (unfinished, folder.password):
             os.chown(path, binaries.account.uid, binaries.account.gid)
-    command = cluster.initdb_command(
-        programs=binaries.programs, data=folder.unfinished_data, password=folder.password
-    )
+    command = cluster.initdb_command(programs=binaries.programs, data=unfinished, password=folder.password)
     code = _run_logged(command, folder, binaries)
     if code != 0:
         raise _failed(folder, f"initdb failed with exit code {code}")
-    folder.unfinished_data.rename(folder.data)
+    unfinished.rename(folder.data)
 
 
 def _check_data(folder: Folder, binaries: Binaries) -> None:
@@ -249,9 +252,11 @@ def _check_data(folder: Folder, binaries: Binaries) -> None:
 # children need a moment to let go of the shared memory.
 @stamina.retry(on=ServerFailedError, attempts=6, timeout=None, wait_initial=0.2, wait_jitter=0.2)
 def _launch(folder: Folder, binaries: Binaries, settings: Mapping[str, str]) -> Server:
+    left_over = folder.pid_file.exists()  # asked first: one that appears later is not stale
     if _postmaster(folder) is None:
-        # PostgreSQL would take any process of that number for a server, a zombie too, and refuse to start.
-        folder.pid_file.unlink(missing_ok=True)
+        if left_over:
+            # PostgreSQL would take any process of that number for a server, a zombie too, and refuse to start.
+            folder.pid_file.unlink(missing_ok=True)
         command = cluster.start_command(
             programs=binaries.programs, data=folder.data, port=_free_port(), settings=settings
         )

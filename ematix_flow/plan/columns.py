@@ -6,26 +6,32 @@ from collections.abc import Iterable, Sequence
 
 from ematix_flow.casts import Cast, Refused, classify
 from ematix_flow.errors import PlanError, UnsafeCastError
+from ematix_flow.manifest import ResolvedJob
 from ematix_flow.plan.values import ReadColumn
 from ematix_flow.spec import Column, Incremental, Job, Table
 from ematix_flow.state import SourceState
 from ematix_flow.types import DataType
 
 
-def read_columns(job: Job, tables: Sequence[Table], source: SourceState) -> tuple[ReadColumn, ...]:
-    """The stream's columns: those of all targets, each once, in the order in which the targets declare them.
+def read_columns(
+    resolved: ResolvedJob, tables: Sequence[Table], source: SourceState
+) -> tuple[ReadColumn, ...]:
+    """The stream's columns: those of `tables`, each once, in the order in which they are declared.
+
+    `tables` are those of the targets that take part in this run.
 
     Raises:
         PlanError: a NOT NULL column is missing in the source, the source has columns that no target declares, or
             two targets declare one column with types of which neither holds the other's values.
         UnsafeCastError: a source type could lose information in the declared one.
     """
+    job = resolved.job
     wanted: dict[str, Column] = {}
     for table in tables:
         for column in table.columns:
             wanted[column.name] = _narrower(job, wanted.get(column.name), column)
     given = {column.name: column.type for column in source.columns}
-    _refuse_surplus(job, given, wanted)
+    _refuse_surplus(job, given, {c.name for target in resolved.targets for c in target.table.columns})
     return tuple(_read_column(job, column, given) for column in wanted.values())
 
 
@@ -44,13 +50,13 @@ def _narrower(job: Job, one: Column | None, other: Column) -> Column:
     )
 
 
-def _refuse_surplus(job: Job, given: dict[str, DataType], wanted: dict[str, Column]) -> None:
+def _refuse_surplus(job: Job, given: dict[str, DataType], declared: set[str]) -> None:
     exempt = {job.increment.column} if isinstance(job.increment, Incremental) else set()
-    if surplus := [name for name in given if name not in wanted and name not in exempt]:
+    if surplus := [name for name in given if name not in declared | exempt]:
         raise PlanError(
             job=job.name,
             reason=f"the query returns {_names(surplus)}, which no target declares, so the values would be lost; "
-            f"declare them or leave them out of the query (the targets declare {_names(wanted)})",
+            f"declare them or leave them out of the query (the targets declare {_names(sorted(declared))})",
         )
 
 

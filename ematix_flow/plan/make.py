@@ -51,7 +51,7 @@ def make_plan(
     Raises:
         PlanError: or one of its kinds, when a target cannot be loaded as declared.
     """
-    columns = read_columns(job.job, [target.table for target, _, _ in observed], source)
+    columns = read_columns(job, [target.table for target, _, _ in observed], source)
     plans = []
     for target, cursor, state in observed:
         _check_cursor(job, select, target, cursor)

@@ -104,4 +104,4 @@ def _type(cast: exp.Cast) -> str:
     to = cast.args["to"]
     while isinstance(to, exp.DataType) and to.this is exp.DataType.Type.ARRAY and to.expressions:
         to = to.expressions[0]
-    return str(to.this.value) if isinstance(to, exp.DataType) else ""
+    return to.this.value if isinstance(to.this, exp.DataType.Type) else ""

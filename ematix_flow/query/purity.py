@@ -26,13 +26,13 @@ def impurity(select: Select) -> str | None:
 
 def _impurities(select: Select) -> Iterator[str]:
     lexemes = lex(select.text)
+    for operator in foreign_operators(lexemes):
+        yield f"it uses the operator {operator}, which is not known to be built in"
     for name in calls(select, lexemes):
         if not name.is_among(READ_FUNCTIONS):
             yield f"it calls {name}(), which is not a built-in function known only to read"
     for name in foreign_casts(select, lexemes):
         yield f"it casts to {name}, which is not a built-in type"
-    for operator in foreign_operators(lexemes):
-        yield f"it uses the operator {operator}, which is not known to be built in"
     for lexeme in lexemes:
         if lexeme.kind is Kind.ESCAPED and lexeme.text.endswith('"'):
             yield f"it writes a name with escapes, {lexeme.text}"

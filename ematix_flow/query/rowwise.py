@@ -47,7 +47,6 @@ _KNOWN = (
     exp.Ordered,
     exp.RawString,
     exp.Slice,
-    exp.Star,
     exp.Table,
     exp.TableAlias,
     exp.Tuple,
@@ -70,13 +69,13 @@ def doubts(select: Select, table: exp.Table, lexemes: Sequence[Lexeme]) -> Itera
     root = select.tree
     if any(isinstance(node, exp.Query) for node in root.walk() if node is not root):
         yield "it holds a sub-select"
+    for operator in foreign_operators(lexemes):
+        yield f"it uses the operator {operator}, which is not known to be built in"
     for name in calls(select, lexemes):
         if not name.is_among(ROW_FUNCTIONS):
             yield f"it calls {name}(), which is not known to depend on one row alone"
     for name in foreign_casts(select, lexemes):
         yield f"it casts to {name}, which is not a built-in type"
-    for operator in foreign_operators(lexemes):
-        yield f"it uses the operator {operator}, which is not known to be built in"
     yield from clock_strings(lexemes)
     yield from _column_doubts(root, table)
     yield from _name_doubts(table, lexemes)
@@ -117,14 +116,24 @@ def _name_doubts(table: exp.Table, lexemes: Sequence[Lexeme]) -> Iterator[str]:
 
 def _construct_doubts(root: exp.Query) -> Iterator[str]:
     for node in root.walk():
-        match node:
-            case exp.Dot():
-                known = isinstance(node.expression, exp.Func)  # pg_catalog.lower(x)
-            case exp.Var():
-                known = node.name.upper() in _UNITS or isinstance(node.parent, (exp.Interval, exp.Kwarg))
-            case exp.Star():
-                known = not any(node.args.values())
-            case _:
-                known = node is root or (isinstance(node, _KNOWN) and not isinstance(node, _UNSURE))
-        if not known:
-            yield f"it holds {node.key.upper()}, which is not known to depend on one row alone"
+        doubt = None if node is root else _construct_doubt(node)
+        if doubt is not None:
+            yield doubt
+
+
+def _construct_doubt(node: exp.Expr) -> str | None:
+    match node:
+        case exp.Dot() if isinstance(node.expression, exp.Func):  # pg_catalog.lower(x)
+            return None
+        case exp.Dot():
+            return "it reads a part of a composite value"
+        case exp.Var() if node.name.upper() in _UNITS or isinstance(node.parent, (exp.Interval, exp.Kwarg)):
+            return None
+        case exp.Var():
+            return f"it uses {node.name} where a unit of time is expected"
+        case exp.Star() if not any(node.args.values()):
+            return None
+        case _ if isinstance(node, _KNOWN) and not isinstance(node, _UNSURE):
+            return None
+        case _:
+            return f"it holds {node.key.upper()}, which is not known to depend on one row alone"

@@ -33,7 +33,7 @@ from ematix_flow.embedded import (
 from ematix_flow.embedded.cluster import PidFile, dsn, parse_major, parse_pid_file, start_command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 REPOSITORY = Path(__file__).parents[2]
 SYSTEM_15 = Path("/usr/lib/postgresql/15/bin")
@@ -99,6 +99,13 @@ def ask(dsn: str, query: str) -> str:
     return str(row[0])
 
 
+def wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def client(server: Embedded, *, before: str = "", then: str = "") -> subprocess.Popen[str]:
     """Start a process of its own that ensures the server, prints its DSN, and goes on with `then`."""
     script = f"""
@@ -160,11 +167,19 @@ def test_three_processes_at_once_get_one_server(folder: Path) -> None:
 
 def test_an_unfinished_initdb_of_a_killed_process_is_swept_away(folder: Path) -> None:
     server = embedded(folder / "pg")
-    leftover = server.home / "data.unfinished" / "PG_VERSION"
+    leftover = server.home / "unfinished-data-1" / "PG_VERSION"
     leftover.parent.mkdir(parents=True)
     leftover.write_text("18\n")
     assert ask(server.ensure(), "select 1") == "1"
-    assert not leftover.parent.exists()
+    assert sorted(path.name for path in server.home.iterdir()) == ["data", "lock", "log", "password"]
+
+
+def test_a_process_killed_in_the_middle_of_initdb_does_no_harm(folder: Path) -> None:
+    server = embedded(folder / "pg")
+    with client(server) as process:
+        wait_until(lambda: any(server.home.glob("unfinished-data-*/PG_VERSION")))
+        process.kill()
+    assert ask(server.ensure(), "select 1") == "1"
 
 
 def test_the_server_takes_utf8_and_utc_and_our_settings(shared: Embedded) -> None:
@@ -314,7 +329,7 @@ def test_a_stale_pid_file_does_not_stop_a_start(shared: Embedded, end: signal.Si
     with subprocess.Popen(["/bin/sleep", "60"], user=user) as other:
         if end is not None:
             other.send_signal(end)
-            wait_for_zombie(other.pid)
+            wait_until(lambda: psutil.Process(other.pid).status() == psutil.STATUS_ZOMBIE)
         pid_file(shared).write_text("\n".join([str(other.pid), *before[1:]]) + "\n")
         try:
             assert shared.running_dsn() is None
@@ -322,13 +337,6 @@ def test_a_stale_pid_file_does_not_stop_a_start(shared: Embedded, end: signal.Si
             assert other.poll() == (None if end is None else -end)
         finally:
             other.kill()
-
-
-def wait_for_zombie(pid: int) -> None:
-    deadline = time.monotonic() + 10
-    while psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @needs_15

@@ -1,5 +1,7 @@
 """ematix-flow: three declarations keep Postgres and Delta Lake tables up to date."""
 
+from ematix_flow.backends import type_name
+from ematix_flow.body import SourceHandle, takes_argument
 from ematix_flow.errors import (
     BackendUnavailableError,
     DeclarationError,
@@ -21,6 +23,14 @@ from ematix_flow.errors import (
 )
 from ematix_flow.introspect import comment, natural_key, pk
 from ematix_flow.manifest import Manifest, ResolvedJob
+from ematix_flow.plan import (
+    JobPlan,
+    TargetPlan,
+    describe_action,
+    describe_path,
+    describe_window,
+    explain,
+)
 from ematix_flow.project import (
     LiteralPasswordWarning,
     Project,
@@ -29,6 +39,9 @@ from ematix_flow.project import (
     ematix,
     table_of,
 )
+from ematix_flow.query import TableRef, parse_select, source_tables
+from ematix_flow.results import Event, JobResult, LoadCounts, Planned, Progress, TargetResult
+from ematix_flow.run import iter_job, plan_job, run_job
 from ematix_flow.secrets import UnsetVariableError
 from ematix_flow.spec import (
     Append,
@@ -45,6 +58,7 @@ from ematix_flow.spec import (
     Workflow,
     mode_name,
 )
+from ematix_flow.state import Watermark
 
 __all__ = [
     "Append",
@@ -57,36 +71,58 @@ __all__ = [
     "DuplicateKeyError",
     "DuplicateNameError",
     "EmatixError",
+    "Event",
     "Incremental",
     "Job",
+    "JobPlan",
+    "JobResult",
     "JobTarget",
     "LiteralPasswordWarning",
+    "LoadCounts",
     "LoadError",
     "LoadMode",
     "Manifest",
     "NullKeyError",
     "PlanError",
+    "Planned",
     "PostgresConnection",
     "Problem",
+    "Progress",
     "Project",
     "ResolvedJob",
     "RunError",
     "SchemaDriftError",
+    "SourceHandle",
     "SourceQueryError",
     "Table",
+    "TableRef",
     "Target",
+    "TargetPlan",
+    "TargetResult",
     "Truncate",
     "UnknownNameError",
     "UnsafeCastError",
     "UnsetVariableError",
     "UnsupportedTypeError",
+    "Watermark",
     "WatermarkError",
     "Workflow",
     "comment",
     "connection_of",
+    "describe_action",
+    "describe_path",
+    "describe_window",
     "ematix",
+    "explain",
+    "iter_job",
     "mode_name",
     "natural_key",
+    "parse_select",
     "pk",
+    "plan_job",
+    "run_job",
+    "source_tables",
     "table_of",
+    "takes_argument",
+    "type_name",
 ]

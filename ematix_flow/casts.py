@@ -11,7 +11,7 @@ import enum
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from ematix_flow.types import DataType, Decimal, Foreign, ListOf, Scalar, Varchar
+from ematix_flow.types import DataType, Decimal, Foreign, ListOf, Scalar, Varchar, postgres_name
 
 
 class Cast(enum.Enum):
@@ -84,7 +84,7 @@ def classify(source: DataType, declared: DataType) -> Verdict:
             return Cast.LOSSLESS
         case ListOf(element=inner), ListOf(element=wanted):
             verdict = classify(inner, wanted)
-            return verdict if verdict is Cast.LOSSLESS else Refused(f"x::{_sql_hint(declared)}")
+            return verdict if verdict is Cast.LOSSLESS else Refused(f"x::{postgres_name(declared)}")
         case _, Scalar.TEXT:
             return Cast.LOSSLESS
         case ((Scalar.TEXT | Foreign()), Varchar()):
@@ -131,24 +131,8 @@ def _remedy(source: DataType, declared: DataType) -> str:
         return known
     fractional = source in (Scalar.REAL, Scalar.DOUBLE) or isinstance(source, Decimal)
     if fractional and declared in _INTEGERS:
-        return f"round(x)::{_sql_hint(declared)}"
+        return f"round(x)::{postgres_name(declared)}"
     if isinstance(declared, Decimal) and declared.scale is not None:
         return f"round(x::numeric, {declared.scale})"
-    return f"x::{_sql_hint(declared)}"
+    return f"x::{postgres_name(declared)}"
 
-
-def _sql_hint(type_: DataType) -> str:
-    """A type as PostgreSQL spells it, for a message; SQL that runs is composed by the backend."""
-    match type_:
-        case Scalar():
-            return type_.value
-        case Varchar(length=length):
-            return f"varchar({length})"
-        case Decimal(precision=None):
-            return "numeric"
-        case Decimal(precision=precision, scale=scale):
-            return f"numeric({precision}, {scale})"
-        case ListOf(element=element):
-            return f"{_sql_hint(element)}[]"
-        case Foreign(name=name):
-            return name

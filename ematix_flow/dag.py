@@ -29,11 +29,11 @@ def in_order(upstream: Mapping[str, Sequence[str]]) -> list[str]:
 
 
 def rings(upstream: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, ...]]:
-    """Rings `(a, b, a)`, in which each node is waited for by the next, until cutting them leaves none."""
+    """Rings `(a, b, a)`, in which each node waits for the next, until cutting them leaves none."""
     remaining = {name: list(nodes) for name, nodes in upstream.items()}
     while ring := _a_ring(remaining):
         yield ring
-        remaining[ring[1]].remove(ring[0])
+        remaining[ring[0]].remove(ring[1])
 
 
 def _a_ring(upstream: Mapping[str, Sequence[str]]) -> tuple[str, ...] | None:
@@ -41,7 +41,7 @@ def _a_ring(upstream: Mapping[str, Sequence[str]]) -> tuple[str, ...] | None:
     try:
         TopologicalSorter(upstream).prepare()
     except CycleError as error:
-        nodes: list[str] = error.args[1][:-1]
+        nodes: list[str] = error.args[1][:0:-1]  # graphlib's list runs downstream, and repeats its first node
         position = {name: place for place, name in enumerate(upstream)}
         start = nodes.index(min(nodes, key=position.__getitem__))
         turned = nodes[start:] + nodes[:start]

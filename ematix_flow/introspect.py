@@ -127,14 +127,17 @@ def table_from_class(cls: type, names: TableNames, *, origin: Origin, scope: Sco
     """
     check_name(names.schema, field="schema", report=report)
     check_name(names.name, field="name", report=report)
-    readings = list(_readings(cls, scope, report))
+    readings, columns = [], []
+    for reading in _readings(cls, scope, report):
+        readings.append(reading)
+        columns.append(reading.column(report))
     if not readings:
         report.add("has no columns; annotate at least one, as in `event_id: Annotated[BigInt, pk()]`")
     _check_unannotated(cls, report)
     return Table(
         schema=names.schema,
         name=names.name,
-        columns=tuple(column for reading in readings if (column := reading.column(report)) is not None),
+        columns=tuple(column for column in columns if column is not None),
         unique_keys=_unique_keys(readings),
         comment=names.comment or inspect.cleandoc(cls.__doc__ or "") or None,
         origin=origin,
@@ -143,12 +146,12 @@ def table_from_class(cls: type, names: TableNames, *, origin: Origin, scope: Sco
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Reading:
-    """One annotation, taken apart."""
+    """One annotation, taken apart. `type` is None where it was reported that there is none."""
 
     name: str
-    type: Any
-    nullable: bool
-    markers: tuple[Any, ...]
+    type: DataType | None
+    nullable: bool = False
+    markers: tuple[Any, ...] = ()
 
     def column(self, report: Report) -> Column | None:
         field = f"column '{self.name}'"
@@ -159,13 +162,12 @@ class _Reading:
         is_key = any(isinstance(marker, PrimaryKey) for marker in self.markers)
         if is_key and self.nullable:
             report.add("is part of the primary key and cannot be NULL; take `| None` away", field=field)
-        type_ = _data_type(self.type, field=field, report=report)
         comments = [marker.text for marker in self.markers if isinstance(marker, Comment)]
-        if type_ is None:
+        if self.type is None:
             return None
         return Column(
             name=self.name,
-            type=type_,
+            type=self.type,
             nullable=self.nullable,
             primary_key=is_key,
             comment=comments[-1] if comments else None,
@@ -192,13 +194,15 @@ def _readings(cls: type, scope: Scope, report: Report) -> Iterator[_Reading]:
         try:
             evaluated = _evaluate(annotation, in_module, scope.locals)
         except (NameError, SyntaxError, TypeError, AttributeError) as error:
-            report.add(f"its annotation {annotation!r} cannot be read: {error}", field=field)
+            report.add(_objection_to(annotation, error), field=field)
+            yield _Reading(name=name, type=None)
             continue
         if typing.get_origin(evaluated) is ClassVar or evaluated is ClassVar:
             continue
         if name in vars(base):
             report.add("has a value, and a column takes none; take `= …` away", field=field)
-        type_, nullable, markers = _unfold(evaluated)
+        annotated, nullable, markers = _unfold(evaluated)
+        type_ = _data_type(annotated, field=field, report=report)
         yield _Reading(name=name, type=type_, nullable=nullable, markers=markers)
 
 
@@ -217,6 +221,16 @@ def _evaluate(annotation: Any, in_module: Mapping[str, Any], in_function: Mappin
     probe = type("probe", (), {"__annotations__": {"column": annotation}})
     hints = typing.get_type_hints(probe, dict(in_module), dict(in_function), include_extras=True)
     return hints["column"]
+
+
+def _objection_to(annotation: Any, error: Exception) -> str:
+    match error:
+        case NameError(name=str(name)):
+            return f"{name} is not defined here; import it, and not only for type checkers"
+        case SyntaxError():
+            return f"its annotation {annotation!r} is no Python expression; correct it"
+        case _:
+            return f"its annotation {annotation!r} cannot be read: {error}"
 
 
 def _unfold(annotation: Any) -> tuple[Any, bool, tuple[Any, ...]]:
@@ -238,7 +252,7 @@ def _unfold(annotation: Any) -> tuple[Any, bool, tuple[Any, ...]]:
 _INSTEAD_OF: dict[type, str] = {
     int: "SmallInt, Integer or BigInt",
     float: "Double or Float",
-    decimal.Decimal: "Numeric[12, 2] or Numeric",
+    decimal.Decimal: "Numeric[12, 2]",
     str: "Text or String[256]",
     bytes: "Bytes",
     bool: "Boolean",
@@ -251,6 +265,7 @@ _INSTEAD_OF: dict[type, str] = {
     list: "Array[Text], or whatever the element is",
     tuple: "Array[Text], or whatever the element is",
 }
+_TYPES = f"{ColumnType.__module__}."
 _NEEDS_PARAMETER = {
     "String": "String needs its length, as in String[256]; text of any length is Text",
     "Array": "Array needs its element, as in Array[Text]",
@@ -264,7 +279,7 @@ def _data_type(annotation: Any, *, field: str, report: Report) -> DataType | Non
         if value is None:
             report.add(_NEEDS_PARAMETER.get(annotation.__name__, "ColumnType is only a base"), field=field)
         return value
-    shown = annotation.__name__ if isinstance(annotation, type) else str(annotation)
+    shown = annotation.__name__ if isinstance(annotation, type) else str(annotation).replace(_TYPES, "")
     generic = typing.get_origin(annotation) or annotation
     instead = _INSTEAD_OF.get(generic) if isinstance(generic, type) else None
     if instead is None:

@@ -159,6 +159,11 @@ def _check_known(
 def _check_workflows(names: _Names, problems: Problems) -> None:
     for workflow in names.workflows.values():
         report = _about_workflow(workflow, problems)
+        if (job := names.jobs.get(workflow.name)) is not None:
+            report.add(
+                f"a job has this name too, at {job.origin.file}:{job.origin.line}; rename one of them",
+                family=DuplicateNameError,
+            )
         _check_known(workflow.jobs, names.jobs, "job", field="jobs", report=report)
         known = [*names.jobs, *names.workflows]
         _check_known(workflow.triggered_by, known, "job or workflow", field="triggered_by", report=report)
@@ -233,11 +238,11 @@ def _target_connection(
         case [only]:
             return only
         case []:
-            text = "the project declares no connection; declare one with @ematix.connection"
+            text = "is missing, and the project has no connection; declare one with @ematix.connection"
         case _:
             text = (
-                f"does not say which connection holds {target.table.full_name}; "
-                f"give target_connection= {either(sorted(connections))}"
+                f"is missing, and the project has several connections; say which holds "
+                f"{target.table.full_name}: {either(sorted(connections))}"
             )
     report.add(text, field="target_connection")
     return None
@@ -270,8 +275,8 @@ def _source(
         return candidates[0]
     if not inspect.isgeneratorfunction(job.body):
         report.add(
-            f"does not say where it reads from, and no target is a Postgres to read; "
-            f"give source_connection= {either(sorted(connections))}",
+            f"is missing, and it is not plain which Postgres to read; name the source: "
+            f"{either(sorted(connections))}",
             field="source_connection",
         )
     return None

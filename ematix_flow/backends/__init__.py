@@ -18,7 +18,7 @@ from ematix_flow.results import LoadCounts
 from ematix_flow.spec import Connection, DeltaConnection, JobTarget, PostgresConnection, Table
 from ematix_flow.state import Inquiry, SourceState, TargetState, Watermark
 from ematix_flow.streams import Stream
-from ematix_flow.types import DataType
+from ematix_flow.types import DataType, delta_name, postgres_name
 
 Environ: TypeAlias = Mapping[str, str]
 
@@ -128,3 +128,14 @@ def lock_order(target: JobTarget, environ: Environ) -> tuple[str, ...]:
             return (url, target.table.schema, target.table.name)
         case _:
             assert_never(target.connection)
+
+
+def type_name(type_: DataType, connection: Connection) -> str:
+    """The name that the connection's database or lake gives a type, for people to read."""
+    match connection:
+        case PostgresConnection():
+            return postgres_name(type_)
+        case DeltaConnection():
+            return delta_name(type_)
+        case _:
+            assert_never(connection)

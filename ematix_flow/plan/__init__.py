@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ematix_flow.plan.cursors import Cursor, NoCursor, cursor_for
-from ematix_flow.plan.explain import explain
+from ematix_flow.plan.explain import describe_action, describe_path, describe_window, explain
 from ematix_flow.plan.make import make_plan
 from ematix_flow.plan.values import (
     Action,
@@ -54,6 +54,9 @@ __all__ = [
     "Uniqueness",
     "Unproven",
     "cursor_for",
+    "describe_action",
+    "describe_path",
+    "describe_window",
     "explain",
     "make_plan",
 ]

@@ -132,8 +132,8 @@ def window_for(
 ) -> ReadWindow:
     """The slice that one run reads for one target."""
     match cursor:
-        case NoCursor(why=why):
-            return Everything(why=why)
+        case NoCursor():
+            return Everything(why=cursor.why)
         case ColumnCursor():
             anew = _starts_anew(request, target)
             return ColumnRange(

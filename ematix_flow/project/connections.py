@@ -78,7 +78,7 @@ def _plain_path(value: object) -> object:
 
 def _checked_text(text: str) -> str:
     if not text.strip():
-        raise ValueError("is empty")
+        raise ValueError("is empty; give it a value, or a reference such as ${NAME}")
     if "${" in secrets.resolve(text, defaultdict(str), where=""):
         raise ValueError("holds a '${' that starts no reference; write ${NAME}, of letters, digits and '_'")
     if re.fullmatch(r"\$\w+", text):

@@ -52,7 +52,7 @@ def _as_names(keys: Keys | None, report: Report) -> tuple[str, ...]:
         report.add("is empty; name columns, or leave it out to use the table's own key", field="keys")
     for name in sorted({str(name) for name in names if names.count(name) > 1}):
         report.add(f"names column '{name}' twice; leave one out", field="keys")
-    return names
+    return tuple(dict.fromkeys(names))
 
 
 def _keys_of(table: Table) -> tuple[str, ...]:

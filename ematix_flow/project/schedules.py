@@ -33,19 +33,16 @@ def _objection(schedule: str) -> str | None:
         return f"'{schedule}' has {len(fields)} fields; {_FORM}"
     # cronsim reads these two, Dagster does not.
     if "LW" in fields[2] or re.search(r"\dL", fields[4]):
-        return (
-            f"'{schedule}' counts from the end of the month, which Dagster does not read; only 'L' as day is"
-        )
+        return f"'{schedule}' counts from the end of a month in a way that Dagster does not read; use 'L' as day for the last one"
     try:
         cron = CronSim(schedule, _ANY_DAY)
         never = cron.months == {2} and cron.days <= {30, 31}
         next(cron)
     except CronSimError as error:
-        reason = str(error)
-        return f"'{schedule}' is no cron expression ({reason[:1].lower()}{reason[1:]}); {_FORM}"
+        return f"'{schedule}' is no cron expression, or names a day that never comes ({error}); {_FORM}"
     except StopIteration:
         never = True
-    return f"'{schedule}' names a day that never comes; correct day or month" if never else None
+    return f"'{schedule}' names a day that never comes; correct its day or month" if never else None
 
 
 def check_timezone(timezone: str, report: Report) -> None:

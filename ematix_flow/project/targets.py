@@ -42,7 +42,8 @@ class TargetWords:
 
 def parse_targets(words: TargetWords, report: Report) -> tuple[spec.Target, ...]:
     """The targets that a job means; without those in which `report` notes a mistake."""
-    pairs = _tables(_elements(words, report), report)
+    field = "target" if words.targets is None else "targets"
+    pairs = _tables(_elements(words, report), field, report)
     job_mode = parse_mode(words.mode, field="mode", report=report)
     connections = _connections(pairs, words.target_connection, report)
     parsed = []
@@ -62,7 +63,7 @@ _ResolvedTable: TypeAlias = tuple[Target, Table]
 def _elements(words: TargetWords, report: Report) -> list[object]:
     match words.target, words.targets:
         case None, None:
-            report.add("has no target; give target=, or targets= for several", field="target")
+            report.add("is missing; give target=, or targets= for several", field="target")
         case None, Sequence() as targets if not isinstance(targets, str):
             if not targets:
                 report.add("is empty; name at least one table", field="targets")
@@ -72,17 +73,17 @@ def _elements(words: TargetWords, report: Report) -> list[object]:
         case _, None:
             return [words.target]
         case _:
-            report.add("target= and targets= are both given; leave one out", field="target")
+            report.add("is given together with targets=; leave one out", field="target")
     return []
 
 
-def _tables(elements: list[object], report: Report) -> list[_ResolvedTable]:
+def _tables(elements: list[object], field: str, report: Report) -> list[_ResolvedTable]:
     found = []
     for element in elements:
         target = element if isinstance(element, Target) else Target(element)  # type: ignore[arg-type]  # judged next
         table = declared_table(target.table)
         if table is None:
-            report.add(_objection_to_table(target.table), field="target")
+            report.add(_objection_to_table(target.table), field=field)
         else:
             found.append((target, table))
     return found

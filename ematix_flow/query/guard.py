@@ -16,6 +16,10 @@ from ematix_flow.query.lexer import Kind, Lexeme, lex, place
 from ematix_flow.query.select import Select
 from ematix_flow.query.words import OTHER_STATEMENTS, WRITING_STATEMENTS
 
+_PARAMETER = (
+    "the query has a parameter ($1, %s, :name or ?), and nothing gives it a value; write the value itself"
+)
+
 
 def parse_select(text: str) -> Select:
     """Read `text` as one read-only SELECT in PostgreSQL's SQL.
@@ -86,13 +90,12 @@ def _first_words(lexemes: Sequence[Lexeme]) -> Iterator[str]:
 
 def _refuse_what_no_query_holds(text: str, lexemes: Sequence[Lexeme]) -> None:
     for lexeme in lexemes:
-        where = place(text, lexeme.start)
         if lexeme.kind is Kind.PARAMETER:
-            raise SourceQueryError(reason=_no_values_for(lexeme.text, where))
-        if lexeme.kind is Kind.WORD and any(char.isspace() for char in lexeme.text):
+            raise SourceQueryError(reason=_PARAMETER)
+        if lexeme.kind is Kind.WORD and not lexeme.text.isprintable():
             raise SourceQueryError(
-                reason=f"the word at {where} holds a non-ASCII space, which PostgreSQL takes for a letter; "
-                "write a plain space"
+                reason=f"the word at {place(text, lexeme.start)} holds an invisible character that PostgreSQL "
+                "takes for a letter (a non-breaking space?); write a plain space"
             )
 
 
@@ -120,22 +123,11 @@ def _refuse_what_does_more_than_read(tree: exp.Query) -> None:
     for node in tree.walk():
         match node:
             case exp.Into():
-                reason = "the query is SELECT INTO, which makes a table; leave INTO out, the job's target is the table"
+                reason = "the query is SELECT INTO, which makes a table; leave INTO out: the job's target is the table"
             case exp.Lock():
-                reason = "the query locks rows (FOR UPDATE or FOR SHARE); leave the lock out, a job's query only reads"
-            case exp.Insert() | exp.Update() | exp.Delete() | exp.Merge():
-                reason = (
-                    f"the query changes data ({node.key.upper()}); a job's query only reads: return a SELECT"
-                )
+                reason = "the query locks rows (FOR UPDATE or FOR SHARE); leave the lock out: a job's query only reads"
             case exp.Placeholder():
-                reason = _no_values_for(node.sql(dialect="postgres"), None)
-            case exp.DDL() | exp.Command():
-                reason = f"the query holds {node.key.upper()}, which is not a SELECT; return one SELECT"
+                reason = _PARAMETER
             case _:
                 continue
         raise SourceQueryError(reason=reason)
-
-
-def _no_values_for(parameter: str, where: str | None) -> str:
-    at = f" at {where}" if where else ""
-    return f"the query has a parameter, {parameter}{at}, and nothing gives it a value; write the value itself"

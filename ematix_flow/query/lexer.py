@@ -40,8 +40,11 @@ class Lexeme:
 
     @property
     def name(self) -> str | None:
-        """The name it could be, folded as PostgreSQL folds it."""
-        return self.text if self.kind in (Kind.WORD, Kind.QUOTED) else None
+        """The name it could be, folded as PostgreSQL folds it; one with escapes as written, equal to no other."""
+        is_name = self.kind in (Kind.WORD, Kind.QUOTED) or (
+            self.kind is Kind.ESCAPED and self.text[-1] == '"'
+        )
+        return self.text if is_name else None
 
     @property
     def sign(self) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ematix_flow.query.functions import READ_FUNCTIONS
-from ematix_flow.query.lexer import Kind, lex
+from ematix_flow.query.lexer import lex
 from ematix_flow.query.mentions import calls, foreign_casts, foreign_operators
 from ematix_flow.query.select import Select
 
@@ -33,6 +33,3 @@ def _impurities(select: Select) -> Iterator[str]:
             yield f"it calls {name}(), which is not a built-in function known only to read"
     for name in foreign_casts(select, lexemes):
         yield f"it casts to {name}, which is not a built-in type"
-    for lexeme in lexemes:
-        if lexeme.kind is Kind.ESCAPED and lexeme.text.endswith('"'):
-            yield f"it writes a name with escapes, {lexeme.text}"

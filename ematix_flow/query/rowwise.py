@@ -53,8 +53,8 @@ _KNOWN = (
     exp.Unary,
     exp.Where,
 )
-# MatchAgainst is text search, which depends on dictionaries.
-_UNSURE = (exp.AggFunc, exp.Collate, exp.MatchAgainst, exp.Operator, exp.UDTF)
+# A collation may be anyone's, MatchAgainst is text search (dictionaries), UDTF makes rows.
+_UNSURE = (exp.Collate, exp.MatchAgainst, exp.UDTF)
 
 _UNITS = words(
     """
@@ -83,7 +83,7 @@ def doubts(select: Select, table: exp.Table, lexemes: Sequence[Lexeme]) -> Itera
     yield from unsure_casts(root)
 
 
-def reference(table: exp.Table) -> str:
+def _reference(table: exp.Table) -> str:
     """The name by which the query's columns may name the table: its alias if it has one."""
     return identifier(table.args["alias"].this if table.args.get("alias") else table.this)
 
@@ -94,8 +94,8 @@ def _column_doubts(root: exp.Query, table: exp.Table) -> Iterator[str]:
         if column.args.get("db"):
             yield f"it names a column with its schema, {column.sql(dialect='postgres')}"
         elif isinstance(column.this, exp.Star) and column.parent is not root:
-            yield f"it uses the whole row {reference(table)}.*"
-        elif qualifier is not None and identifier(qualifier) != reference(table):
+            yield f"it uses the whole row {_reference(table)}.*"
+        elif qualifier is not None and identifier(qualifier) != _reference(table):
             yield f"it names a column of {identifier(qualifier)}, which is not its table"
 
 
@@ -106,7 +106,7 @@ def _name_doubts(table: exp.Table, lexemes: Sequence[Lexeme]) -> Iterator[str]:
     for index, lexeme in enumerate(lexemes):
         if lexeme.name in SYSTEM_COLUMNS:
             yield f"it uses the system column {lexeme.name}"
-        if lexeme.name != reference(table) or lexeme.start in defining:
+        if lexeme.name != _reference(table) or lexeme.start in defining:
             continue
         before = lexemes[index - 1].sign
         after = lexemes[index + 1].sign if index + 1 < len(lexemes) else ""

@@ -41,8 +41,9 @@ def single_table(select: Select) -> SingleTable | None:
     """What `select` puts out, if it reads one plain table row by row; else None.
 
     So a unique key of the table, passed through, is unique in the output. WHERE may hold sub-selects and
-    the clock; DISTINCT and LIMIT only take rows away. For the caller remains that the table is one: a
-    view, or the children of an inheritance parent, may repeat a key.
+    the clock; DISTINCT and LIMIT only take rows away. For the caller remains that the table is one (a
+    view, or the children of an inheritance parent, may repeat a key) and that the columns named in
+    `outputs` are columns of it (`t.f` may mean `f(t)`).
     """
     table = plain_table(select)
     if isinstance(table, str):
@@ -81,9 +82,9 @@ def has_star(select: Select) -> bool:
 
 def _plain(source: exp.Expr) -> exp.Table | str:
     if isinstance(source, (exp.Subquery, exp.Lateral)):
-        return "it reads a sub-select, not a table"
+        return "it reads a sub-select or a join in parentheses, not a table"
     if not isinstance(source, exp.Table) or not isinstance(source.this, exp.Identifier):
-        return "it reads a function's rows, not a table"
+        return "it reads a function's rows or VALUES, not a table"
     written = {name for name, value in source.args.items() if value}
     if "only" in written:
         return "it reads ONLY a table, without its children"

@@ -46,10 +46,8 @@ class Trackable:
     alias: str | None
     outputs: Outputs
     star: bool
-    columns: tuple[str, ...]  # every column of the table that is written out, sorted
-    moment_columns: tuple[
-        str, ...
-    ]  # those of them that are cast to a date or time or put AT TIME ZONE, sorted
+    columns: tuple[str, ...]  # every column that is written out, sorted
+    moment_columns: tuple[str, ...]  # those cast to a date or time, or put AT TIME ZONE, sorted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +78,7 @@ def tracking(select: Select) -> Tracking:
         alias=identifier(alias.this) if alias else None,
         outputs=outputs(select),
         star=has_star(select),
-        columns=tuple(sorted(_columns(select.tree))),
+        columns=tuple(sorted(_columns(select))),
         moment_columns=tuple(sorted(moment_columns(select.tree))),
     )
 
@@ -98,12 +96,9 @@ def _place(table: exp.Table, lexemes: Sequence[Lexeme]) -> tuple[int, int] | Non
     if nodes[0].meta.get("start") not in starts:
         return None
     first = starts.index(nodes[0].meta["start"])
-    names = [identifier(node) for node in nodes]
     written = lexemes[first : first + 2 * len(nodes) - 1]
-    if [lexeme.name for lexeme in written[::2]] != names or [lexeme.sign for lexeme in written[1::2]] not in (
-        [],
-        ["."],
-    ):
+    names, dots = [lexeme.name for lexeme in written[::2]], [lexeme.sign for lexeme in written[1::2]]
+    if names != [identifier(node) for node in nodes] or dots != ["."] * (len(nodes) - 1):
         return None
     if lexemes[first - 1].sign != "from" or not _ends_there(table, lexemes[first + len(written) :]):
         return None
@@ -120,12 +115,12 @@ def _ends_there(table: exp.Table, rest: Sequence[Lexeme]) -> bool:
     return not rest or rest[0].sign in ("where", "order")
 
 
-def _columns(tree: exp.Query) -> frozenset[str]:
-    """The table's columns that are written out. A bare name in ORDER BY may be an output column instead."""
-    named = {projection.alias for projection in tree.selects if isinstance(projection, exp.Alias)}
-    found = (column for column in tree.find_all(exp.Column) if not isinstance(column.this, exp.Star))
+def _columns(select: Select) -> frozenset[str]:
+    """The columns that are written out. A bare name in ORDER BY means the output column of that name first."""
+    named = {name for name, _ in outputs(select)}
+    columns = (column for column in select.tree.find_all(exp.Column) if not isinstance(column.this, exp.Star))
     return frozenset(
         identifier(column.this)
-        for column in found
-        if not (isinstance(column.parent, exp.Ordered) and not column.table and column.name in named)
+        for column in columns
+        if column.table or not isinstance(column.parent, exp.Ordered) or identifier(column.this) not in named
     )

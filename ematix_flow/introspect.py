@@ -277,7 +277,7 @@ def _data_type(annotation: Any, *, field: str, report: Report) -> DataType | Non
     if isinstance(annotation, type) and issubclass(annotation, ColumnType):
         value: DataType | None = getattr(annotation, "value", None)
         if value is None:
-            report.add(_NEEDS_PARAMETER.get(annotation.__name__, "ColumnType is only a base"), field=field)
+            report.add(_NEEDS_PARAMETER.get(annotation.__name__, "ColumnType is only a base; write Text, BigInt or another of its subclasses"), field=field)
         return value
     shown = annotation.__name__ if isinstance(annotation, type) else str(annotation).replace(_TYPES, "")
     generic = typing.get_origin(annotation) or annotation

@@ -6,7 +6,7 @@ import runpy
 import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import pytest
 
@@ -16,12 +16,12 @@ from ematix_flow import DeclarationError, Project, types
 # What the texts may use without importing it, so that their first line is line 1.
 VOCABULARY = {
     **{name: getattr(ematix_flow, name) for name in ematix_flow.__all__},
+    "Annotated": Annotated,
+    "ClassVar": ClassVar,
     **{name: value for name, value in vars(types).items() if not name.startswith("_")},
 }
 # The tables and connections that the texts about jobs build on.
-SHOP = '''
-from typing import Annotated
-
+SHOP = """
 @ematix.connection
 class warehouse:
     kind = "postgres"
@@ -41,7 +41,7 @@ class Orders:
 class Clicks:
     path: Text | None
     seen_at: TimestampTZ
-'''
+"""
 Namespace = dict[str, Any]
 
 
@@ -59,7 +59,11 @@ def declare(project: Project, tmp_path: Path) -> Callable[[str], Namespace]:
         path = tmp_path / file
         path.write_text(textwrap.dedent(text).removeprefix("\n"))
         seen.update(
-            {name: value for name, value in runpy.run_path(str(path), seen).items() if not name.startswith("__")}
+            {
+                name: value
+                for name, value in runpy.run_path(str(path), seen).items()
+                if not name.startswith("__")
+            }
         )
         return seen
 
@@ -73,9 +77,7 @@ def shop(declare: Callable[..., Namespace]) -> Mapping[str, Any]:
 
 
 @pytest.fixture
-def complaint(
-    project: Project, declare: Callable[[str], Namespace], tmp_path: Path
-) -> Callable[[str], str]:
+def complaint(project: Project, declare: Callable[[str], Namespace], tmp_path: Path) -> Callable[[str], str]:
     """What a text is told, at its declarations or at manifest(); the folder of its file is left out."""
 
     def message(text: str) -> str:

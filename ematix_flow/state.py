@@ -57,12 +57,22 @@ class RelationKind(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RelationColumn:
+    """One column of a table that a query names."""
+
+    name: str
+    type: str  # as `format_type` prints it
+    built_in: bool  # a type of pg_catalog, or an enum: its operators and casts are nobody's own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Relation:
     """What the source's catalog says of one table that the query names."""
 
     schema: str
     name: str
     kind: RelationKind
+    columns: tuple[RelationColumn, ...]
     row_security: bool
     unique_keys: tuple[tuple[str, ...], ...]  # of valid, immediate, whole-table indexes over NOT NULL columns
     identity: str  # oids, columns with their numbers and types, enum labels: changes when the table does

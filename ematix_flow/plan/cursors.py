@@ -18,6 +18,9 @@ from ematix_flow.types import DataType, Scalar
 # manual, "Preventing Transaction ID Wraparound Failures"). The margin leaves room for the run itself.
 _XID_HORIZON = 2**31 - 2**24
 
+# PostgreSQL reads now, today, tomorrow and yesterday from the clock; a time with zone needs the day to change zones.
+_MAY_NAME_THE_CLOCK = ("text", "name", "json", "jsonb", "unknown", "time with time zone")
+
 _INT64_ABLE = (
     Scalar.SMALLINT,
     Scalar.INTEGER,
@@ -96,8 +99,10 @@ def _transaction_cursor(target: JobTarget, select: Select | None, source: Source
     trackable = tracking(select)
     if isinstance(trackable, Untrackable):
         return NoCursor(why=trackable.reason)
+    if len(source.relations) != 1:
+        return NoCursor(why=f"the source's catalog does not know {trackable.table}")
     relation = source.relations[0]
-    if why := _untracked_relation(relation):
+    if why := _untracked_relation(relation) or _untracked_columns(trackable, relation):
         return NoCursor(why=why)
     return TransactionCursor(
         trackable=trackable, fingerprint=_fingerprint(target, select, source.server, relation)
@@ -109,6 +114,20 @@ def _untracked_relation(relation: Relation) -> str | None:
         return f"{relation.schema}.{relation.name} is {relation.kind.value}"
     if relation.row_security:
         return f"row security is active on {relation.schema}.{relation.name}"
+    return None
+
+
+def _untracked_columns(trackable: Trackable, relation: Relation) -> str | None:
+    """What the text alone cannot tell: `e.f` may mean `f(e)`, and a text read as a date may say "today"."""
+    columns = {column.name: column for column in relation.columns}
+    for name in trackable.columns:
+        if name not in columns:
+            return f"{name} is not a column of {relation.schema}.{relation.name}"
+        if not columns[name].built_in:
+            return f"the column {name} is of type {columns[name].type}, which is not built in"
+    for name in trackable.moment_columns:
+        if columns[name].type in _MAY_NAME_THE_CLOCK or columns[name].type.startswith("character"):
+            return f"the column {name} is a {columns[name].type} that is read as a date or time"
     return None
 
 

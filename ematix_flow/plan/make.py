@@ -36,6 +36,9 @@ from ematix_flow.query import Select, impurity, single_table
 from ematix_flow.spec import Append, Incremental, JobTarget, Truncate
 from ematix_flow.state import RelationKind, RunRequest, SourceState, TargetState
 
+# A view may repeat a key, and so may the children of an inheritance parent.
+_ONE_ROW_A_KEY = (RelationKind.HEAP, RelationKind.PARTITIONED)
+
 
 def make_plan(
     job: ResolvedJob,
@@ -142,17 +145,14 @@ def uniqueness(target: JobTarget, select: Select | None, source: SourceState, re
     if not keys:
         return Proven(why="there is no key to check")
     table = single_table(select) if select else None
-    if table is None or len(source.relations) != 1:
+    if table is None or len(source.relations) != 1 or source.relations[0].kind not in _ONE_ROW_A_KEY:
         return Unproven(why="the query is more than a plain select from one table")
     for column in read.columns:
         if column.name in keys and column.cast not in (Cast.NONE, Cast.LOSSLESS):
             return Unproven(why=f"the cast of {column.name} could make two keys equal")
     relation = source.relations[0]
-    if table.star:
-        origins = set(keys)
-    else:
-        outputs = dict(table.outputs)
-        origins = {origin for key in keys if (origin := outputs.get(key)) is not None}
+    outputs = dict(table.outputs)
+    origins = {outputs[key] if key in outputs else key for key in keys if key in outputs or table.star}
     for unique in relation.unique_keys:
         if set(unique) <= origins:
             where = f"{relation.schema}.{relation.name}"

@@ -13,7 +13,7 @@ from psycopg import sql
 
 from ematix_flow.backends.postgres.types import parse_type
 from ematix_flow.spec import Column, Table, UniqueKey
-from ematix_flow.state import Relation, RelationKind
+from ematix_flow.state import Relation, RelationColumn, RelationKind
 
 # The first oid that is not assigned by initdb (PostgreSQL source, transam.h: FirstNormalObjectId).
 _FIRST_USER_OID = 16384
@@ -49,8 +49,10 @@ _RELATION = sql.SQL(
     " row_security_active(c.oid), exists (select from pg_inherits where inhparent = c.oid),"
     " (select coalesce(jsonb_agg(jsonb_build_array(t.relid::oid::text, l.relkind) order by t.relid), '[]')"
     "  from pg_partition_tree(c.oid) as t join pg_class l on l.oid = t.relid where t.isleaf),"
-    " (select jsonb_agg(jsonb_build_array(attnum, attname, atttypid, atttypmod) order by attnum)"
-    "  from pg_attribute where attrelid = c.oid and attnum > 0 and not attisdropped),"
+    " (select coalesce(jsonb_agg(jsonb_build_array(attnum, attname, format_type(atttypid, atttypmod), atttypid,"
+    "  y.typtype = 'e' or y.typnamespace = 'pg_catalog'::regnamespace) order by attnum), '[]')"
+    "  from pg_attribute join pg_type y on y.oid = atttypid"
+    "  where attrelid = c.oid and attnum > 0 and not attisdropped),"
     " (select coalesce(jsonb_agg(jsonb_build_array(enumtypid, enumlabel) order by enumtypid, enumsortorder), '[]')"
     "  from pg_enum where enumtypid in (select atttypid from pg_attribute where attrelid = c.oid)),"
     " ({}) from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = to_regclass({})"
@@ -82,8 +84,12 @@ def relation(row: Sequence[Any]) -> Relation:
         schema=schema,
         name=name,
         kind=_kind(relkind, oid, inherited, [kind for _, kind in leaves]),
+        columns=tuple(
+            RelationColumn(name=column, type=type_name, built_in=built_in)
+            for _, column, type_name, _, built_in in columns
+        ),
         row_security=secured,
-        unique_keys=tuple(tuple(columns) for _, _, columns, not_null in uniques if not_null),
+        unique_keys=tuple(tuple(key) for _, _, key, not_null in uniques if not_null),
         identity=json.dumps([oid, persistence, leaves, columns, enums]),
     )
 

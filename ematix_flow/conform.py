@@ -1,16 +1,32 @@
-"""Record batches made to fit the declared columns: by name, cast safely, lengths checked."""
+"""Record batches made to fit the declared columns: by name, cast safely, values checked."""
 
 from __future__ import annotations
 
+import decimal
 from collections.abc import Iterator, Sequence
+from datetime import date
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ematix_flow.casts import Cast, Refused, classify
 from ematix_flow.errors import RunError
 from ematix_flow.plan import ReadColumn, ReadPlan
 from ematix_flow.streams import Batches
-from ematix_flow.types import DataType, Decimal, ListOf, Scalar, Varchar, to_arrow
+from ematix_flow.types import DataType, Decimal, Foreign, ListOf, Scalar, Varchar, from_arrow, to_arrow
+
+# Arrow counts days from 1970, and microseconds. The years 1 to 9999 are those of Python's dates and of Delta's
+# readers; what lies outside would be refused by one target and come back as another value from the next.
+_DAY = 86_400_000_000
+_FIRST_DAY, _LAST_DAY = ((day - date(1970, 1, 1)).days for day in (date.min, date.max))
+_YEARS = "lies outside the years 1 to 9999"
+_INSTANTS = (pa.int64(), _FIRST_DAY * _DAY, (_LAST_DAY + 1) * _DAY - 1, _YEARS)
+_RANGES = {
+    Scalar.DATE: (pa.int32(), _FIRST_DAY, _LAST_DAY, _YEARS),
+    Scalar.TIMESTAMP: _INSTANTS,
+    Scalar.TIMESTAMPTZ: _INSTANTS,
+    Scalar.TIME: (pa.int64(), 0, _DAY - 1, "lies outside a day, 00:00 to 23:59:59.999999"),
+}
 
 
 def conform(batches: Batches, read: ReadPlan) -> Batches:
@@ -23,6 +39,7 @@ def conform(batches: Batches, read: ReadPlan) -> Batches:
 
     def rows() -> Iterator[pa.RecordBatch]:
         for batch in batches.rows:
+            _refuse_new_casts(batches.schema, batch.schema, read)
             arrays = [_column(batch, column, read.job) for column in read.columns]
             yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
@@ -34,52 +51,100 @@ def arrow_schema(columns: Sequence[ReadColumn]) -> pa.Schema:
     return pa.schema([pa.field(column.name, to_arrow(column.declared)) for column in columns])
 
 
+def _refuse_new_casts(planned: pa.Schema, given: pa.Schema, read: ReadPlan) -> None:
+    """The plan judged the first batch's types; a later batch needs no cast that the plan would have refused."""
+    for column in read.columns:
+        if column.source is None or given.field(column.name).type == planned.field(column.name).type:
+            continue
+        type_ = from_arrow(given.field(column.name).type)
+        if isinstance(classify(type_, column.declared), Refused):
+            raise _misfit(read.job, column, f"a later batch gives {type_}, the first one {column.source}")
+
+
 def _column(batch: pa.RecordBatch, column: ReadColumn, job: str) -> pa.Array:
-    wanted = to_arrow(column.declared)
     if column.source is None:
-        return pa.nulls(batch.num_rows, wanted)
-    array = _plain(batch.column(column.name))
+        return pa.nulls(batch.num_rows, to_arrow(column.declared))
     try:
-        array = _cast(array, column.declared)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        array = _cast(_plain(batch.column(column.name)), to_arrow(column.declared))
+        _check(array, column.declared)
+        # Where the first batch held nulls only, the plan could not tell.
+        if column.cast is Cast.SCALE or column.source == Foreign("null"):
+            _check_scale(array, column.declared)
+    except (ValueError, pa.ArrowNotImplementedError) as error:  # ArrowInvalid is a ValueError
         raise _misfit(job, column, str(error)) from error
-    if isinstance(column.declared, Varchar):
-        _check_length(job, column, column.declared, array)
     return array
 
 
 def _plain(array: pa.Array) -> pa.Array:
-    """The array without an extension type or dictionary: a UUID becomes its text."""
-    if isinstance(array.type, pa.BaseExtensionType):
-        if array.type.extension_name == "arrow.uuid":
-            return pa.array(
-                [None if value is None else str(value) for value in array.to_pylist()], pa.string()
-            )
-        return array.storage
-    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+    """The array without extension types and dictionaries, also inside lists: a UUID becomes its text."""
+    if pa.types.is_dictionary(array.type):
+        return array.dictionary_decode()
+    if pa.types.is_list(array.type) or pa.types.is_large_list(array.type):
+        return _plain_list(array)
+    if not isinstance(array.type, pa.BaseExtensionType):
+        return array
+    if array.type.extension_name == "arrow.uuid":
+        return pa.array([None if value is None else str(value) for value in array.to_pylist()], pa.string())
+    return array.storage
 
 
-def _cast(array: pa.Array, declared: DataType) -> pa.Array:
-    wanted = to_arrow(declared)
+def _plain_list(array: pa.Array) -> pa.Array:
+    elements = _plain(array.flatten())
+    if elements.type == array.type.value_type:
+        return array
+    ends = pc.cumulative_sum(pc.fill_null(pc.list_value_length(array), 0))
+    offsets = pa.array([0, *ends.to_pylist()], pa.int32())
+    return pa.ListArray.from_arrays(offsets, elements, mask=array.is_null())
+
+
+def _cast(array: pa.Array, wanted: pa.DataType) -> pa.Array:
     if array.type == wanted:
         return array
+    if _holds_bytes(array.type) and not _holds_bytes(wanted):
+        raise ValueError("bytes are not text")  # Arrow would take them for UTF-8
+    if pa.types.is_integer(array.type) and pa.types.is_decimal(wanted):
+        # Arrow sizes the intermediate decimal by the integer's type, not by its values.
+        return array.cast(pa.decimal128(38, 0)).cast(wanted)
+    return array.cast(wanted, safe=True)
+
+
+def _holds_bytes(type_: pa.DataType) -> bool:
+    meant = from_arrow(type_)
+    return meant in (Scalar.BYTES, ListOf(Scalar.BYTES))
+
+
+# --- values that Arrow carries, and a target does not hold --------------------------------------------
+
+
+def _check(array: pa.Array, declared: DataType) -> None:
     match declared:
-        case Decimal() if pa.types.is_integer(array.type) and pa.types.is_decimal(wanted):
-            # Arrow sizes the intermediate decimal by the integer's type, not by its values.
-            return array.cast(pa.decimal128(38, 0)).cast(wanted)
-        case Scalar.JSON | Scalar.JSONB | Scalar.TEXT | Varchar() if pa.types.is_binary(array.type):
-            raise pa.ArrowInvalid("bytes are not text")
-        case ListOf() | Scalar() | Varchar() | Decimal():
-            return array.cast(wanted, safe=True)
-        case _:
-            raise pa.ArrowInvalid(f"no cast from {array.type}")
+        case ListOf(element=element):
+            _check(array.flatten(), element)
+        case Varchar(length=length):
+            _refuse(array, pc.greater(pc.utf8_length(array), length), f"is longer than {length} characters")
+        case Scalar.DATE | Scalar.TIME | Scalar.TIMESTAMP | Scalar.TIMESTAMPTZ:
+            counts_as, first, last, outside = _RANGES[declared]
+            count = array.view(counts_as)
+            _refuse(array, pc.or_(pc.less(count, first), pc.greater(count, last)), outside)
 
 
-def _check_length(job: str, column: ReadColumn, declared: Varchar, array: pa.Array) -> None:
-    too_long = pc.greater(pc.utf8_length(array), declared.length)
-    if pc.any(too_long).as_py():
-        sample = array.filter(too_long)[0].as_py()
-        raise _misfit(job, column, f"{sample[:80]!r} has {len(sample)} characters")
+def _refuse(array: pa.Array, unfit: pa.Array, why: str) -> None:
+    if pc.any(unfit).as_py():
+        sample = array.filter(unfit)[:1].cast(pa.string())[0].as_py()
+        raise ValueError(f"{sample[:80]!r} {why}")
+
+
+def _check_scale(array: pa.Array, declared: DataType) -> None:
+    """Refuse digits that the server would round away; Arrow itself does so where it holds a decimal."""
+    if not (isinstance(declared, Decimal) and declared.scale is not None and pa.types.is_string(array.type)):
+        return
+    for text in array.drop_null().to_pylist():
+        try:
+            _, digits, exponent = decimal.Decimal(text).as_tuple()
+        except decimal.InvalidOperation:
+            raise ValueError(f"{text[:80]!r} is not a number") from None
+        if isinstance(exponent, int) and any(digits[: -exponent - declared.scale - 1 : -1]):
+            raise ValueError(f"{text[:80]!r} has more digits behind the point")
 
 
 def _misfit(job: str, column: ReadColumn, what: str) -> RunError:

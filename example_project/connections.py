@@ -4,7 +4,7 @@ from ematix_flow import ematix
 
 
 @ematix.connection
-class warehouse:
+class warehouse:  # noqa: N801 -- a connection is called like its class
     """The shop's PostgreSQL: the application's tables in schema `raw`, ours in `analytics`."""
 
     kind = "postgres"
@@ -12,7 +12,7 @@ class warehouse:
 
 
 @ematix.connection
-class lake:
+class lake:  # noqa: N801 -- likewise
     """A folder of Delta tables: a path, or any object-store URL such as `s3://bucket/prefix`."""
 
     kind = "delta"

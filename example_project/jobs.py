@@ -1,7 +1,9 @@
 """What is loaded, from where, how, and when."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, datetime
 
 import pyarrow as pa
 
@@ -37,22 +39,23 @@ def archive_events() -> str:
     return "SELECT event_id, name, customer_id, properties, received_at FROM raw.events"
 
 
-@ematix.job(targets=[ExchangeRates], target_connection=warehouse)
+@ematix.job(target=ExchangeRates, target_connection=warehouse)
 def load_exchange_rates() -> Iterator[pa.RecordBatch]:
     """Rows that Python makes, one batch per currency; days that are already there are left alone."""
-    return exchange.rates(until=date.today())
+    yield from exchange.rates(until=datetime.now(UTC).date())
 
 
 @ematix.job(
     targets=[Target(DailyRevenue, connection=warehouse), Target(DailyRevenue, connection=lake)],
     mode="truncate",
+    depends_on=[load_customers, load_orders, load_order_lines, load_exchange_rates],
 )
 def publish_daily_revenue() -> str:
     """One read of the warehouse's own tables, written to the warehouse and to the lake."""
     return """
-        SELECT (orders.ordered_at AT TIME ZONE 'UTC')::date              AS revenue_date,
-               customers.country                                         AS country,
-               count(DISTINCT orders.order_id)                           AS orders,
+        SELECT (orders.ordered_at AT TIME ZONE 'UTC')::date                      AS revenue_date,
+               customers.country                                                 AS country,
+               count(DISTINCT orders.order_id)                                   AS orders,
                round(sum(lines.quantity * lines.unit_price / rates.per_euro), 2) AS revenue
           FROM analytics.orders
           JOIN analytics.customers USING (customer_id)
@@ -66,13 +69,11 @@ def publish_daily_revenue() -> str:
 
 # --- together --------------------------------------------------------------------------------------------
 
+# The shop commits an order with its lines, so orders are read after lines, and customers after orders: no line in
+# the warehouse lacks its order, and no order its customer.
 ematix.workflow(
     "shop",
     jobs=[load_customers, load_orders, load_order_lines, load_exchange_rates, publish_daily_revenue],
     schedule="*/10 * * * *",
-    depends_on={
-        # Lines after orders: so a line never waits for its order in the warehouse.
-        load_order_lines: [load_orders],
-        publish_daily_revenue: [load_customers, load_order_lines, load_exchange_rates],
-    },
+    depends_on={load_orders: load_order_lines, load_customers: load_orders},
 )

@@ -1,5 +1,7 @@
 """What the shop's targets look like."""
 
+from __future__ import annotations
+
 from typing import Annotated
 
 from ematix_flow import comment, ematix, pk

@@ -204,8 +204,14 @@ def _start(folder: Folder, settings: Mapping[str, str]) -> Server:
     account = server_account(folder)
     closed = None if account is None else first_closed(folder.home, account, folder)
     if closed is not None:
-        reason = "choose a folder elsewhere, or set $EMATIX_PG_DSN to a server of your own"
+        reason = (
+            "open it (chmod o+x), choose a folder elsewhere, or set $EMATIX_PG_DSN to a server of your own"
+        )
         raise UnreachableFolderError(home=folder.home, folder=closed, account=str(account), reason=reason)
+    for leftover in folder.home.glob(f"{_UNFINISHED}*"):
+        shutil.rmtree(
+            leftover, ignore_errors=True
+        )  # the initdb of a killed process may still be at work in it
     binaries = find_binaries(folder, account)
     if not folder.data.exists():
         _initialise(folder, binaries)

@@ -213,6 +213,8 @@ def _report_fields(error: ValidationError, kind: str, model: type[_AnyFields], r
                 text = str(detail["ctx"]["error"])
             case "string_type":
                 text = "is no text; write it in quotes"
+            case "dict_type":
+                text = "is no dict; write it as in {'AWS_REGION': 'eu-central-1'}"
             case "bool_type":
                 text = "is neither True nor False; write one of them"
             case _:

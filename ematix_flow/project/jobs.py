@@ -108,9 +108,11 @@ _RESERVED = frozenset(
 def check_job_name(name: object, report: Report) -> None:
     """Report a name that Dagster would refuse for an op or a job."""
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_]+", name):
-        report.add(f"{name!r} is not a usable name; give name= letters, digits and '_'", field="name")
+        report.add(
+            f"{name!r} is not a usable name; give another by name=, of letters, digits and '_'", field="name"
+        )
     elif keyword.iskeyword(name) or name in _RESERVED:
-        report.add(f"'{name}' is a reserved word; choose another name=", field="name")
+        report.add(f"'{name}' is a reserved word; give another by name=", field="name")
 
 
 def names_of(written: object, *, field: str, report: Report) -> tuple[str, ...]:
@@ -124,9 +126,9 @@ def names_of(written: object, *, field: str, report: Report) -> tuple[str, ...]:
             case Job() | Workflow():
                 found.append(element.name)
             case _:
-                report.add(
-                    f"{element!r} is no job; give its name, or what its decorator returned", field=field
-                )
+                shown = element.__name__ if isinstance(element, type) else repr(element)
+                text = f"{shown} is no job; give its name, or what its decorator returned"
+                report.add(text, field=field)
     return tuple(dict.fromkeys(found))
 
 

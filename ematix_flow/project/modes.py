@@ -25,6 +25,8 @@ def parse_mode(written: object, *, field: str, report: Report) -> LoadMode | Non
             report.add(
                 f"mode '{written}' is not available yet (planned); use 'append' or 'truncate'", field=field
             )
+        case type() if written in _MODES.values():
+            report.add(f"write {written.__name__}(), with parentheses", field=field)
         case _:
             report.add(f"there is no mode {written!r}; {suggestion(str(written), _MODES)}", field=field)
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import zoneinfo
 from datetime import datetime
@@ -13,7 +14,7 @@ from ematix_flow.problems import Report, suggestion
 # What Dagster reads besides five fields.
 ALIASES = ("@annually", "@daily", "@hourly", "@midnight", "@monthly", "@weekly", "@yearly")
 _ANY_DAY = datetime(2000, 1, 1)  # whether an expression ever comes does not hang on when one starts to look
-_FORM = "write five fields (minute, hour, day, month, weekday), as in '*/5 * * * *'"
+_FORM = "write minute, hour, day, month and weekday, as in '*/5 * * * *'"
 
 
 def check_schedule(schedule: str | None, report: Report) -> None:
@@ -30,7 +31,7 @@ def _objection(schedule: str) -> str | None:
         return None if known else f"'{schedule}' is no cron alias; {suggestion(schedule, ALIASES)}"
     fields = schedule.upper().split()
     if len(fields) != 5:
-        return f"'{schedule}' has {len(fields)} fields; {_FORM}"
+        return f"'{schedule}' does not have five fields; {_FORM}"
     # cronsim reads these two, Dagster does not.
     if "LW" in fields[2] or re.search(r"\dL", fields[4]):
         return f"'{schedule}' counts from the end of a month in a way that Dagster does not read; use 'L' as day for the last one"
@@ -58,7 +59,6 @@ def check_timezone(timezone: str, report: Report) -> None:
         )
 
 
-def _zone_suggestion(timezone: str) -> str:
-    known = zoneinfo.available_timezones()
-    close = suggestion(str(timezone), known)
-    return close if close.startswith("did") else "write a name such as 'Europe/Berlin' or 'UTC'"
+def _zone_suggestion(timezone: object) -> str:
+    close = difflib.get_close_matches(str(timezone), zoneinfo.available_timezones(), n=1)
+    return f"did you mean '{close[0]}'?" if close else "write a name such as 'Europe/Berlin' or 'UTC'"

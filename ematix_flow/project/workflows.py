@@ -32,7 +32,7 @@ def parse_workflow(words: WorkflowWords, origin: Origin, report: Report) -> Work
     check_schedule(words.schedule, report)
     check_timezone(words.timezone, report)
     jobs = names_of(words.jobs, field="jobs", report=report)
-    if not jobs:
+    if not words.jobs:
         report.add("has no jobs; name at least one", field="jobs")
     triggered_by = names_of(words.triggered_by, field="triggered_by", report=report)
     if triggered_by and words.schedule is not None:

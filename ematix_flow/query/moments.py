@@ -19,7 +19,7 @@ from ematix_flow.query.words import words
 _CLOCK = re.compile(r"(?<![a-z])(now|today|tomorrow|yesterday)(?![a-z])", re.IGNORECASE | re.ASCII)
 
 _MOMENTS = frozenset({"DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ", "DATERANGE", "TSRANGE", "TSTZRANGE"})
-# Left out besides reg* and xml: timetz, whose AT TIME ZONE asks the clock for the day.
+# Left out besides reg* and xml: timetz, which AT TIME ZONE cannot shift without asking the clock for the day.
 _OTHERS = words(
     """
     BOOLEAN SMALLINT INT BIGINT FLOAT DOUBLE DECIMAL TEXT VARCHAR CHAR BPCHAR NCHAR NAME UUID JSON JSONB
@@ -62,22 +62,25 @@ def unsure_casts(tree: exp.Query) -> Iterator[str]:
     for cast in tree.find_all(exp.Cast):
         if _type(cast) not in _MOMENTS | _OTHERS:
             yield f"it casts to {cast.args['to'].sql(dialect='postgres').lower()}, whose meaning may change"
-    for value in _read_as_moments(tree):
-        if not isinstance(value, exp.Column) and not _never_text(value):
+    for reader, value in _read_as_moments(tree):
+        if isinstance(reader, exp.AtTimeZone) and isinstance(value, exp.Cast) and _type(value) == "TIME":
+            yield "it puts a time AT TIME ZONE, which asks the clock for the day"
+        elif not isinstance(value, exp.Column) and not _never_text(value):
             yield "it casts an expression to a date or time, and a text that says now or today means the clock"
 
 
 def moment_columns(tree: exp.Query) -> frozenset[str]:
-    """The columns that are read as dates or times: right unless one is a text or a time with time zone."""
-    return frozenset(
-        identifier(value.this) for value in _read_as_moments(tree) if isinstance(value, exp.Column)
-    )
+    """The columns that are read as dates or times: right if each is a date or a timestamp (with time zone)."""
+    values = (value for _, value in _read_as_moments(tree))
+    return frozenset(identifier(value.this) for value in values if isinstance(value, exp.Column))
 
 
-def _read_as_moments(tree: exp.Query) -> Iterator[exp.Expr]:
+def _read_as_moments(tree: exp.Query) -> Iterator[tuple[exp.Expr, exp.Expr]]:
+    """Each cast to a date or time and each AT TIME ZONE, with the values that it may read."""
     for node in tree.walk():
         if isinstance(node, exp.AtTimeZone) or (isinstance(node, exp.Cast) and _type(node) in _MOMENTS):
-            yield from _values(node.this)
+            for value in _values(node.this):
+                yield node, value
 
 
 def _values(value: exp.Expr) -> Iterator[exp.Expr]:

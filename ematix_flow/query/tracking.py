@@ -37,7 +37,8 @@ class Trackable:
     be replaced by a sub-select over the same columns, aliased (quoted!) with the table's own name where
     `alias` is None. For the caller remains what only the catalog knows: that the table is an ordinary
     heap, that every one of `columns` is a column of it (`e.f` could mean `f(e)`) of a built-in type or an
-    enum, and that none of `moment_columns` is a text, a JSON value or a time with time zone.
+    enum, and that every one of `moment_columns` is a date or a timestamp: a text may say now, and a time
+    AT TIME ZONE asks the clock for the day.
     """
 
     table: TableRef

@@ -32,7 +32,6 @@ GRAMMAR_PAIRS = frozenset(
         (")", "over"),
         (")", "repeatable"),
         ("as", "materialized"),
-        ("bit", "varying"),
         ("by", "cube"),
         ("by", "rollup"),
         ("char", "varying"),

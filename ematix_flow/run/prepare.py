@@ -73,7 +73,7 @@ def _open_targets(
         except EmatixError as error:
             own.close()
             failures.append(failed(target, None, error, 0.0))
-    return opened, failures
+    return sorted(opened, key=lambda each: wanted.index(each.target)), failures
 
 
 def _describe(job: ResolvedJob, given: Given, source: Source | None, opened: Sequence[Opened]) -> SourceState:

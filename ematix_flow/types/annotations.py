@@ -7,6 +7,29 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from ematix_flow.types.values import DataType, Decimal, ListOf, Scalar, Varchar
 
+__all__ = [
+    "JSON",
+    "JSONB",
+    "UUID",
+    "Array",
+    "BigInt",
+    "Boolean",
+    "Bytes",
+    "ColumnType",
+    "Date",
+    "Double",
+    "Float",
+    "Integer",
+    "Interval",
+    "Numeric",
+    "SmallInt",
+    "String",
+    "Text",
+    "Time",
+    "Timestamp",
+    "TimestampTZ",
+]
+
 # PostgreSQL manual, "Numeric Types": a declared precision is 1 to 1000.
 MAX_PRECISION = 1000
 # PostgreSQL manual, "Character Types": n is at most 10485760.

@@ -109,10 +109,10 @@ def wait_until(true: Callable[[], bool]) -> None:
 def client(server: Embedded, *, before: str = "", then: str = "") -> subprocess.Popen[str]:
     """Start a process of its own that ensures the server, prints its DSN, and goes on with `then`."""
     script = f"""
-{before}
 import sys, time
 from pathlib import Path
 from ematix_flow.embedded import Embedded
+{before}
 server = Embedded(home=Path(sys.argv[1]), dbname="demo", settings={{"fsync": "off"}})
 print(server.ensure(), flush=True)
 {then}
@@ -238,7 +238,7 @@ def test_data_without_its_password_file_is_reported(folder: Path) -> None:
 
 @pytest.mark.parametrize("package", ["filelock", "psutil"])
 def test_a_missing_package_is_named_with_the_command_that_installs_it(package: str, folder: Path) -> None:
-    process = client(embedded(folder / "pg"), before=f"import sys; sys.modules[{package!r}] = None")
+    process = client(embedded(folder / "pg"), before=f"sys.modules[{package!r}] = None")
     _, errors = process.communicate(timeout=60)
     assert f"the package {package} is not installed; pip install 'ematix-flow-dagster[embedded]'" in errors
 

@@ -18,18 +18,15 @@ from ematix_flow.types import DataType, Decimal, Foreign, ListOf, Scalar, Varcha
 # the server's message.
 GUARD = "ematix-flow: "
 
-_FINITE_BY_FUNCTION = (Scalar.DATE, Scalar.TIMESTAMP, Scalar.TIMESTAMPTZ)
+_HAS_INFINITY = (Scalar.DATE, Scalar.TIMESTAMP, Scalar.TIMESTAMPTZ)
 _HAS_NAN = (Scalar.REAL, Scalar.DOUBLE)
 
 
 def source_select(read: ReadPlan) -> sql.Composed:
     """The wrapped select of a read, in the form it asks for."""
-    expressions = [_expression(column, read.form) for column in read.columns]
-    if isinstance(read.window, ColumnRange):
-        expressions[0] = _guard_window(read.window, expressions[0], read.columns[0], read.form)
     columns = sql.SQL(", ").join(
-        sql.SQL("{} as {}").format(expression, sql.Identifier(column.name))
-        for expression, column in zip(expressions, read.columns, strict=True)
+        sql.SQL("{} as {}").format(_expression(column, read.form), sql.Identifier(column.name))
+        for column in read.columns
     )
     return sql.SQL("select {} from {}{}").format(columns, wrapped(windowed_text(read)), _where(read))
 
@@ -110,27 +107,46 @@ def _guard_scale(column: ReadColumn, value: sql.Composable) -> sql.Composed:
 def _for_arrow(column: ReadColumn, value: sql.Composable) -> sql.Composable:
     """The column in a form that the driver turns into Arrow without loss, or raises.
 
-    The driver reads numerics as text at half the cost of its own conversion, turns infinite dates and timestamps
-    into arbitrary numbers, and flattens arrays of several dimensions.
+    The driver reads numerics as text at half the cost of its own conversion.
     """
-    match column.declared:
-        case Decimal():
-            return sql.SQL("{}::text").format(value)
+    if isinstance(column.declared, Decimal):
+        return sql.SQL("{}::text").format(value)
+    unfit = _unfit_for_arrow(column.declared, value)
+    if unfit is None:
+        return value
+    guarded = sql.SQL("case when {} then {}::text::{} else {} end").format(
+        unfit,
+        _raise(f"column '{column.name}': record batches cannot carry the value", value),
+        type_sql(column.declared),
+        value,
+    )
+    if isinstance(column.declared, ListOf) and _reads_as_text(column.declared.element):
+        return sql.SQL("({})::text[]").format(guarded)
+    return guarded
+
+
+def _unfit_for_arrow(type_: DataType, value: sql.Composable) -> sql.Composed | None:
+    """Whether the driver would turn the value into another one; None for types that it reads faithfully.
+
+    It makes arbitrary numbers of infinite dates and timestamps, and plain arrays of those with several dimensions
+    or a lower bound of their own. At an interval of more hours than nanoseconds can count it fails without naming
+    the column.
+    """
+    match type_:
         case Scalar.DATE | Scalar.TIMESTAMP | Scalar.TIMESTAMPTZ:
-            what = f"column '{column.name}': Arrow holds no infinite value"
-            return sql.SQL("case when not isfinite({}) then {}::text::{} else {} end").format(
-                value, _raise(what, value), type_sql(column.declared), value
-            )
+            return sql.SQL("not isfinite({})").format(value)
+        case Scalar.INTERVAL:
+            return sql.SQL("abs(extract(hour from {})) > 2562046").format(value)
         case ListOf(element=element):
-            travels = ListOf(Scalar.TEXT) if _reads_as_text(element) else column.declared
-            what = f"column '{column.name}': Arrow holds one-dimensional arrays only"
-            return sql.SQL("(case when array_ndims({}) > 1 then {}::text::{} else {} end)::{}").format(
-                value, _raise(what, value), type_sql(column.declared), value, type_sql(travels)
+            shape = sql.SQL("array_ndims({0}) > 1 or array_lower({0}, 1) <> 1").format(value)
+            unfit = _unfit_for_arrow(element, sql.SQL("u.e"))
+            if unfit is None:
+                return shape
+            return sql.SQL("{} or exists (select from unnest({}) as u (e) where {})").format(
+                shape, value, unfit
             )
-        case Scalar() | Varchar() | Foreign():
-            return value
         case _:
-            assert_never(column.declared)
+            return None
 
 
 def _reads_as_text(element: DataType) -> bool:
@@ -150,23 +166,31 @@ def _raise(what: str, value: sql.Composable) -> sql.Composed:
 def guard_reason(message: str) -> str | None:
     """What a guard of ours said, found in the server's message for a failed cast; None for any other message."""
     _, found, reason = message.partition(GUARD)
-    return reason.removesuffix('"') if found else None
+    return reason.strip().removesuffix('"') if found else None
 
 
 # --- the column window -------------------------------------------------------------------------------
 
 
 def _where(read: ReadPlan) -> sql.Composable:
+    """The window's bounds; a row that no watermark can pass is met as well, and raises."""
     if not isinstance(read.window, ColumnRange):
         return sql.SQL("")
-    unfit = _unfit(read.window)
-    if read.window.bound is None:
-        return sql.SQL(" where {}").format(unfit)
-    column, type_ = _q(read.window.column), type_sql(read.window.type)
-    upper = sql.SQL("{} <= {}::{}").format(column, sql.Literal(read.window.bound), type_)
-    lower = lower_bound(read.window, column)
-    within = upper if lower is None else sql.SQL("{} and {}").format(lower, upper)
-    return sql.SQL(" where {} or {}").format(within, unfit)
+    column, unfit = _q(read.window.column), _unfit(read.window)
+    what = f"window column '{read.window.column}': no watermark can pass the value"
+    fit = sql.SQL("case when {} then {} is null else true end").format(unfit, _raise(what, column))
+    return sql.SQL(" where ({}) and {}").format(
+        sql.SQL(" or ").join([*_within(read.window, column), unfit]), fit
+    )
+
+
+def _within(window: ColumnRange, column: sql.Composable) -> tuple[sql.Composed, ...]:
+    """`lower <= column <= bound`; nothing where the source holds no value."""
+    if window.bound is None:
+        return ()
+    upper = sql.SQL("{} <= {}::{}").format(column, sql.Literal(window.bound), type_sql(window.type))
+    lower = lower_bound(window, column)
+    return (upper if lower is None else sql.SQL("{} and {}").format(lower, upper),)
 
 
 def lower_bound(window: ColumnRange, column: sql.Composable) -> sql.Composed | None:
@@ -181,40 +205,28 @@ def lower_bound(window: ColumnRange, column: sql.Composable) -> sql.Composed | N
 
 def _unfit(window: ColumnRange) -> sql.Composed:
     """Values that no watermark can pass: each arm can use an index on the column."""
-    column, type_ = _q(window.column), type_sql(window.type)
-    words = _infinities(window.type)
+    column = _q(window.column)
     arms = [sql.SQL("{} is null").format(column)]
-    arms += [sql.SQL("{} = {}::{}").format(column, sql.Literal(word), type_) for word in words]
+    arms += [sql.SQL("{} = {}").format(column, endless) for endless in _endless(window.type)]
     return sql.SQL(" or ").join(arms)
 
 
-def _infinities(type_: DataType) -> tuple[str, ...]:
-    if type_ in _FINITE_BY_FUNCTION:
-        return ("infinity", "-infinity")
-    if type_ in _HAS_NAN or isinstance(type_, Decimal):
-        return ("NaN", "Infinity", "-Infinity")
-    return ()
-
-
-def _guard_window(
-    window: ColumnRange, expression: sql.Composable, column: ReadColumn, form: Form
-) -> sql.Composed:
-    what = f"window column '{window.column}': no watermark can pass the value"
-    travels: DataType = column.declared
-    if form is Form.ARROW and isinstance(travels, Decimal):
-        travels = Scalar.TEXT
-    return sql.SQL("case when {} then {}::text::{} else {} end").format(
-        _unfit(window), _raise(what, _q(window.column)), type_sql(travels), expression
-    )
+def _endless(type_: DataType) -> tuple[sql.Composed, ...]:
+    """The type's values that are larger, or smaller, than every ordinary one."""
+    words: tuple[str, ...] = ()
+    if type_ in _HAS_INFINITY:
+        words = ("infinity", "-infinity")
+    elif type_ in _HAS_NAN or isinstance(type_, Decimal):
+        words = ("NaN", "Infinity", "-Infinity")
+    # numeric(p, s) itself refuses to hold infinity, but compares with it.
+    named = type_sql(Decimal() if isinstance(type_, Decimal) else type_)
+    return tuple(sql.SQL("{}::{}").format(sql.Literal(word), named) for word in words)
 
 
 def bound_select(text: str, column: str, type_: DataType) -> sql.Composed:
     """The largest finite value of a window column, as text: an index on the column serves it at once."""
     name = _q(column)
-    finite = [
-        sql.SQL("{} <> {}::{}").format(name, sql.Literal(word), type_sql(type_))
-        for word in _infinities(type_)
-    ]
+    finite = [sql.SQL("{} <> {}").format(name, endless) for endless in _endless(type_)]
     where = sql.SQL(" and ").join([sql.SQL("{} is not null").format(name), *finite])
     return sql.SQL("select {}::text from {} where {} order by {} desc limit 1").format(
         name, wrapped(raw(text)), where, name

@@ -12,7 +12,7 @@ import pyarrow as pa
 from psycopg import sql
 
 from ematix_flow.backends.postgres import catalog
-from ematix_flow.backends.postgres.select import bound_select, raw, source_select
+from ematix_flow.backends.postgres.select import bound_select, guard_reason, raw, source_select
 from ematix_flow.backends.postgres.session import (
     Address,
     cause,
@@ -175,10 +175,10 @@ class PostgresSource:
         try:
             yield from reader
         except (pa.ArrowException, OSError) as error:  # how the driver reports what the server said half-way
-            raise RunError(
-                job=self._address.job,
-                reason=f"reading from {self.name} failed: {self._address.redact(str(error))}",
-            ) from cause(self._address, error)
+            text = guard_reason(str(error)) or f"reading from {self.name} failed: {error}"
+            raise RunError(job=self._address.job, reason=self._address.redact(text)) from cause(
+                self._address, error
+            )
 
     def _refused(self, error: Exception) -> SourceQueryError:
         text = reason(self._address, error) if isinstance(error, psycopg.Error) else str(error)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar
 import pytest
 
 import ematix_flow
-from ematix_flow import DeclarationError, Project, types
+from ematix_flow import Project, types
 
 # What the texts may use without importing it, so that their first line is line 1.
 VOCABULARY = {
@@ -74,16 +74,3 @@ def declare(project: Project, tmp_path: Path) -> Callable[[str], Namespace]:
 def shop(declare: Callable[..., Namespace]) -> Mapping[str, Any]:
     """The connections warehouse and lake, and the tables Orders (keyed) and Clicks (without a key)."""
     return declare(SHOP, file="tables.py")
-
-
-@pytest.fixture
-def complaint(project: Project, declare: Callable[[str], Namespace], tmp_path: Path) -> Callable[[str], str]:
-    """What a text is told, at its declarations or at manifest(); the folder of its file is left out."""
-
-    def message(text: str) -> str:
-        with pytest.raises(DeclarationError) as caught:
-            declare(text)
-            project.manifest()
-        return str(caught.value).replace(f"{tmp_path}/", "")
-
-    return message

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import types as python_types
-from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Optional
 
 import pytest
@@ -46,8 +45,6 @@ from ematix_flow.types import (
     TimestampTZ,
     Varchar,
 )
-
-Complaint = Callable[[str], str]
 
 
 def column_of(annotation: Any) -> Column:
@@ -94,7 +91,7 @@ FORMS: dict[str, tuple[Any, Column]] = {
     "or None": (Text | None, Column(name="c", type=Scalar.TEXT, nullable=True)),
     "None first": (None | Text, Column(name="c", type=Scalar.TEXT, nullable=True)),
     "Optional": (Optional[Text], Column(name="c", type=Scalar.TEXT, nullable=True)),  # noqa: UP045  # this form is the case
-    "Optional string": (Optional["Text"], Column(name="c", type=Scalar.TEXT, nullable=True)),  # noqa: UP045  # likewise
+    "Optional string": (Optional["Text"], Column(name="c", type=Scalar.TEXT, nullable=True)),
     "string": ("Text | None", Column(name="c", type=Scalar.TEXT, nullable=True)),
     "string in Annotated": (
         Annotated["BigInt", pk()],
@@ -185,7 +182,7 @@ def test_a_class_has_the_last_word_on_a_column_of_its_base() -> None:
 
     @Project().table
     class Orders(Base):
-        id: Annotated[BigInt, pk()]
+        id: Annotated[BigInt, pk()]  # type: ignore[assignment]  # a wider type is what this test is about
 
     assert [(c.name, c.type) for c in table_of(Orders).columns] == [
         ("id", Scalar.BIGINT),
@@ -219,7 +216,7 @@ def test_natural_keys_are_grouped_in_the_order_of_their_columns() -> None:
 
 
 def test_string_annotations_see_the_function_around_the_class() -> None:
-    class Money(Numeric[12, 2]):  # type: ignore[misc,valid-type]  # checkers read Numeric[12, 2] as a literal
+    class Money(Numeric[12, 2]):  # type: ignore[misc]  # checkers read Numeric[12, 2] as a literal
         """Known only in this function."""
 
     @Project().table
@@ -258,105 +255,6 @@ def test_a_declared_table_can_be_a_base() -> None:
         closed: Boolean
 
     assert [column.name for column in table_of(OldOrders).columns] == ["id", "closed"]
-
-
-MISTAKES = {
-    "no columns": (
-        "@ematix.table\nclass Empty:\n    limit: ClassVar[int]",
-        "shop.py:1: table 'public.empty': has no columns; annotate at least one, as in "
-        "`event_id: Annotated[BigInt, pk()]`",
-    ),
-    "unusable schema": (
-        '@ematix.table(schema="a.b")\nclass Orders:\n    id: BigInt',
-        "shop.py:1: table 'a.b.orders', schema: 'a.b' is not a usable name; use letters, digits, '_', '$', '-' and "
-        "inner blanks",
-    ),
-    "name too long for PostgreSQL": (
-        f'@ematix.table(name="{"ä" * 32}")\nclass Orders:\n    id: BigInt',
-        f"shop.py:1: table 'public.{'ä' * 32}', name: '{'ä' * 32}' has 64 bytes, and PostgreSQL would cut it to 63; "
-        "shorten it",
-    ),
-    "a column name too long": (
-        f"@ematix.table\nclass Orders:\n    {'c' * 64}: BigInt",
-        f"shop.py:1: table 'public.orders', column '{'c' * 64}': '{'c' * 64}' has 64 bytes, and PostgreSQL would cut "
-        "it to 63; shorten it",
-    ),
-}
-IN_A_COLUMN = {
-    "int": ("int", "int is no column type; write SmallInt, Integer or BigInt (from ematix_flow.types)"),
-    "str": ("str", "str is no column type; write Text or String[256] (from ematix_flow.types)"),
-    "list": (
-        "list[Text]",
-        "list[Text] is no column type; write Array[Text], or whatever the element is (from ematix_flow.types)",
-    ),
-    "datetime": (
-        "__import__('datetime').datetime",
-        "datetime is no column type; write TimestampTZ or Timestamp (from ematix_flow.types)",
-    ),
-    "anything else": (
-        "Text | BigInt",
-        "Text | BigInt is no column type; write one of BigInt, Boolean, Bytes, Date, Double, Float, Integer, Interval, "
-        "JSON, JSONB, SmallInt, Text, Time, Timestamp, TimestampTZ, UUID, String[n], Numeric[p, s], Array[T] (from "
-        "ematix_flow.types)",
-    ),
-    "no type at all": (
-        "[Text]",
-        "[<class 'Text'>] is no column type; write one of BigInt, Boolean, Bytes, Date, Double, Float, Integer, "
-        "Interval, JSON, JSONB, SmallInt, Text, Time, Timestamp, TimestampTZ, UUID, String[n], Numeric[p, s], Array[T] "
-        "(from ematix_flow.types)",
-    ),
-    "String without length": (
-        "String",
-        "String needs its length, as in String[256]; text of any length is Text",
-    ),
-    "Array without element": ("Array", "Array needs its element, as in Array[Text]"),
-    "a base": ("ColumnType", "ColumnType is only a base; write Text, BigInt or another of its subclasses"),
-    "nullable pk": (
-        "Annotated[BigInt, pk()] | None",
-        "is part of the primary key and cannot be NULL; take `| None` away",
-    ),
-    "pk of a nullable": (
-        "Annotated[BigInt | None, pk()]",
-        "is part of the primary key and cannot be NULL; take `| None` away",
-    ),
-    "marker not called": ("Annotated[BigInt, pk]", "write pk(), with parentheses"),
-    "unknown name": ("'Txt'", "Txt is not defined here; import it, and not only for type checkers"),
-    "no Python": ("'Text |'", "its annotation 'Text |' is no Python expression; correct it"),
-    "bad parameter in a string": (
-        "'String[0]'",
-        "its annotation 'String[0]' cannot be read: String[0]: the length is a whole number from 1 to 10485760, or use "
-        "Text",
-    ),
-    "a default": ('Text = "x"', "has a value, and a column takes none; take `= …` away"),
-}
-
-
-@pytest.mark.parametrize(("text", "message"), MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_in_a_table(text: str, message: str, complaint: Complaint) -> None:
-    assert complaint(text) == message
-
-
-@pytest.mark.parametrize(("annotation", "message"), IN_A_COLUMN.values(), ids=IN_A_COLUMN)
-def test_a_mistake_in_a_column(annotation: str, message: str, complaint: Complaint) -> None:
-    text = f"@ematix.table\nclass Orders:\n    c: {annotation}"
-    assert complaint(text) == f"shop.py:1: table 'public.orders', column 'c': {message}"
-
-
-def test_a_type_without_its_colon_is_found(complaint: Complaint) -> None:
-    assert complaint("@ematix.table\nclass Orders:\n    id: BigInt\n    name = Text") == (
-        "shop.py:1: table 'public.orders', column 'name': write `name: …` with a colon, not `name = …`"
-    )
-
-
-def test_all_mistakes_of_a_table_are_told_at_once(complaint: Complaint) -> None:
-    assert complaint('@ematix.table(schema="")\nclass Orders:\n    id: int\n    c: Array') == (
-        "3 problems in the declarations:\n"
-        "  shop.py:1: table '.orders', schema: '' is not a usable name; use letters, digits, '_', '$', '-' and inner "
-        "blanks\n"
-        "  shop.py:1: table '.orders', column 'id': int is no column type; write SmallInt, Integer or BigInt (from "
-        "ematix_flow.types)\n"
-        "  shop.py:1: table '.orders', column 'c': Array needs its element, as in Array[Text]"
-    )
 
 
 def test_a_wrong_table_is_not_kept(project: Project) -> None:

@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ematix_flow.errors import SourceQueryError
-from ematix_flow.query import Select, parse_select
+from ematix_flow.query import (
+    Select,
+    Trackable,
+    Untrackable,
+    impurity,
+    parse_select,
+    source_tables,
+    tracking,
+)
+from ematix_flow.query.words import words
 
 WRITE = "changes data; return a SELECT, and let the job's target and mode say what is written"
 BESIDE_WITH = "beside WITH); a job's query only reads: return a SELECT"
@@ -18,6 +27,7 @@ INTO = "the query is SELECT INTO, which makes a table; leave INTO out: the job's
 PARAMETER = (
     "the query has a parameter ($1, %s, :name or ?), and nothing gives it a value; write the value itself"
 )
+MEND = "mend it, or select from a view that holds it"
 INVISIBLE = (
     "holds an invisible character that PostgreSQL takes for a letter (a non-breaking space?); "
     "write a plain space"
@@ -94,17 +104,15 @@ REFUSED = [
     ("\ufeffselect a from t", f"the word at line 1, column 1 {INVISIBLE}"),
     (
         "select a from t order by a using >",
-        "the query cannot be read as a SELECT near `using` (line 1, column 32); mend it, or select from a "
-        "view that holds it",
+        f"the query cannot be read as a SELECT near `using` (line 1, column 32); {MEND}",
     ),
     (
         "select a\nfrom t\nwhere a = = 1",
-        "the query cannot be read as a SELECT near `=` (line 3, column 11); mend it, or select from a view "
-        "that holds it",
+        f"the query cannot be read as a SELECT near `=` (line 3, column 11); {MEND}",
     ),
     (
         "select " + "(" * 5000 + "1" + ")" * 5000,
-        "the query cannot be read as a SELECT; mend it, or select from a view that holds it",
+        f"the query cannot be read as a SELECT; {MEND}",
     ),
 ]
 
@@ -174,15 +182,24 @@ def test_reading_a_query_logs_nothing(text: str, caplog: pytest.LogCaptureFixtur
     assert caplog.records == []
 
 
-_PIECES = st.sampled_from(
-    "select from where ( ) , . ; :: * = - -- /* */ ' \" $$ $1 : ? % [ ] a b t raw 1 '' 'x' with as and in "
-    "union all order by limit cast case when then end insert explain \n é \\ E' U&\" { } @".split(" ")
+_PIECES = sorted(
+    words(
+        """
+        select from where ( ) , . ; :: * = - -- /* */ ' " $$ $1 : ? % [ ] { } @ \\ é a b t raw 1 '' 'x' E' U&"
+        with as and in union all order by limit cast case when then end insert explain values lateral
+        """
+    )
 )
 
 
-@given(st.lists(_PIECES, max_size=12).map(" ".join))
-def test_any_text_is_either_read_or_refused(text: str) -> None:
-    _parse_or_refuse(text)
+@given(st.lists(st.sampled_from(_PIECES), max_size=12).map(" ".join))
+def test_any_text_is_read_or_refused_and_nothing_else(text: str) -> None:
+    select = _parse_or_refuse(text)
+    if select is not None:
+        assert text.startswith(select.text)
+        assert isinstance(tracking(select), (Trackable, Untrackable))
+        assert impurity(select) != ""
+        assert source_tables(select) == tuple(sorted(source_tables(select)))
 
 
 def _parse_or_refuse(text: str) -> Select | None:

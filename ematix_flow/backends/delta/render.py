@@ -1,0 +1,62 @@
+"""What a load does to a Delta table, for a reader: SQL's words where SQL has them. Pure; nothing runs this text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import assert_never
+
+from ematix_flow.backends.delta import watermarks
+from ematix_flow.backends.delta.load import merge_predicate, slice_predicate
+from ematix_flow.migration import AddColumn, CreateSchema, CreateTable, Step
+from ematix_flow.plan import Action, AddMissing, AddNewKeys, AddRows, ReplaceRows, TargetPlan
+from ematix_flow.spec import Table
+
+
+def statements(plan: TargetPlan, location: str) -> tuple[str, ...]:
+    """The steps of a load, in order; `location` is the table's, fit to be shown."""
+    return (
+        *(line for step in plan.steps for line in _step(step, location)),
+        _action(plan.action, plan.stored, location),
+        *_watermark(plan),
+    )
+
+
+def _step(step: Step, location: str) -> Iterator[str]:
+    match step:
+        case CreateSchema():
+            return  # a schema is a folder, which comes with the table
+        case CreateTable(table=table):
+            columns = ", ".join(
+                f"{column.name} {column.type}{'' if column.nullable else ' not null'}"
+                for column in table.columns
+            )
+            yield f"create table {location} ({columns})"
+        case AddColumn(column=column):
+            yield f"add column {column.name} {column.type} to {location}, in the commit that writes the rows"
+        case _:
+            assert_never(step)
+
+
+def _action(action: Action, stored: Table, location: str) -> str:
+    match action:
+        case AddRows():
+            return f"append the rows to {location}"
+        case AddNewKeys(keys=keys):
+            return (
+                f"merge into {location} as t using the rows as s on {merge_predicate(keys)} "
+                "when not matched then insert *"
+            )
+        case AddMissing(window=window):
+            condition = slice_predicate(window, stored)
+            where = f" where {condition}" if condition else ""
+            return f"append to {location} the rows that its own slice lacks{where}"
+        case ReplaceRows():
+            return f"overwrite {location} with the rows"
+        case _:
+            assert_never(action)
+
+
+def _watermark(plan: TargetPlan) -> Iterator[str]:
+    if plan.watermark is not None:
+        app_id = watermarks.app_id(plan.job, plan.watermark.cursor)
+        yield f"with transaction {app_id} = {plan.watermark.value}, in the same commit"

@@ -1,0 +1,185 @@
+"""Loading one Delta table: look, migrate, load and watermark in one commit on top of the version that was seen."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self, assert_never
+
+import pyarrow as pa
+from deltalake import DeltaTable, Transaction
+from deltalake.exceptions import CommitFailedError
+
+from ematix_flow.backends.delta import load, watermarks
+from ematix_flow.backends.delta.incoming import Incoming, keys_to_check
+from ematix_flow.backends.delta.render import statements
+from ematix_flow.backends.delta.staging import Staging
+from ematix_flow.backends.delta.store import CONFLICT, Store, create_table, open_table, reading, seen
+from ematix_flow.backends.delta.types import stored_table
+from ematix_flow.backends.delta.writer import Writer
+from ematix_flow.errors import EmatixError, LoadError, WatermarkError
+from ematix_flow.migration import AddColumn, CreateTable
+from ematix_flow.plan import AddMissing, AddNewKeys, AddRows, ColumnRange, ReplaceRows, TargetPlan
+from ematix_flow.results import LoadCounts
+from ematix_flow.spec import DeltaConnection, Table
+from ematix_flow.state import TargetState, Watermark
+from ematix_flow.streams import Batches, ServerSelect, Stream
+from ematix_flow.types import DataType
+
+
+class DeltaSink:
+    """One commit to one target table.
+
+    Delta has no locks. The handle that `observe` opened is the one that `load` commits with, and the commit fails
+    when anybody else committed in between.
+    """
+
+    def __init__(self, *, connection: DeltaConnection, job: str, environ: Mapping[str, str]) -> None:
+        self._store = Store.resolve(connection, job, environ)
+        self._handle: DeltaTable | None = None
+        self._cancelled = threading.Event()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._handle = None
+
+    def observe(self, table: Table) -> TargetState:
+        """Open the table at its latest version and look at it."""
+        stored = stored_table(table, self._store.job)
+        self._handle = handle = open_table(self._store, table)
+        if handle is None:
+            return TargetState(stored=stored, live=None, schema_exists=True, empty=True)
+        with reading(self._store, table):
+            empty = handle.count() == 0
+        return TargetState(stored=stored, live=seen(handle, table), schema_exists=True, empty=empty)
+
+    def watermark(self, cursor: str, type_: DataType) -> Watermark | None:
+        """What the table's log holds for this job and cursor, at the version that was observed."""
+        if self._handle is None:
+            return None
+        version = self._handle.transaction_version(watermarks.app_id(self._store.job, cursor))
+        if version is None:
+            return None
+        return Watermark(cursor=cursor, value=watermarks.to_text(version, type_), type=type_)
+
+    def render(self, plan: TargetPlan) -> tuple[str, ...]:
+        """What a load would do, in the words of SQL where there are any."""
+        return statements(plan, self._store.shown(plan.table))
+
+    def load(self, plan: TargetPlan, rows: Stream) -> LoadCounts:
+        """Create the table where it is missing, then load rows, new columns and watermark in one commit.
+
+        Raises:
+            LoadError: or one of its kinds, or what the stream raised; the table's version is as it was.
+        """
+        match rows:
+            case Batches():
+                incoming = Incoming(rows, plan, self._cancelled)
+            case ServerSelect():
+                raise self._failed(
+                    plan, "a Delta table is loaded from record batches, not by a server's select"
+                )
+        try:
+            return self._load(plan, incoming)
+        except EmatixError:
+            raise
+        except Exception as error:  # noqa: BLE001  # deltalake raises OSError, DeltaError or a plain Exception
+            if incoming.error is not None:  # the Delta writer's own error only quotes it
+                raise incoming.error from incoming.error.__cause__
+            reason = CONFLICT if isinstance(error, CommitFailedError) else self._store.reason(error)
+            raise self._failed(plan, reason) from self._store.cause(error)
+
+    def cancel(self) -> None:
+        """Make the load fail at its next batch. From any thread."""
+        self._cancelled.set()
+
+    # --- one commit ----------------------------------------------------------------------------------
+
+    def _load(self, plan: TargetPlan, incoming: Incoming) -> LoadCounts:
+        handle = self._migrated(plan)
+        writer = Writer(
+            handle=handle,
+            schema=incoming.schema,
+            watermark=self._transaction(plan, handle),
+            adds_columns=any(isinstance(step, AddColumn) for step in plan.steps),
+        )
+        deleted = 0
+        with _checked(plan, incoming) as rows:
+            match plan.action:
+                case AddRows():
+                    inserted = writer.append(rows)
+                case AddNewKeys(keys=keys):
+                    inserted = writer.add_new_keys(rows, keys)
+                case AddMissing(window=window):
+                    inserted = writer.append(self._missing(plan, window, handle, incoming))
+                case ReplaceRows():
+                    deleted = handle.count()
+                    inserted = writer.replace(rows)
+                case _:
+                    assert_never(plan.action)
+        return LoadCounts(
+            read=incoming.rows,
+            inserted=inserted,
+            unchanged=incoming.rows - inserted,
+            deleted=deleted,
+            bytes=incoming.bytes,
+        )
+
+    def _migrated(self, plan: TargetPlan) -> DeltaTable:
+        """The table to write to. Creating it is a commit of its own; columns are added by the write itself."""
+        for step in plan.steps:
+            if isinstance(step, CreateTable):
+                self._handle = create_table(self._store, step.table)
+        if self._handle is None:
+            raise self._failed(plan, "the table does not exist, and the plan does not create it")
+        return self._handle
+
+    def _transaction(self, plan: TargetPlan, handle: DeltaTable) -> Transaction | None:
+        """The watermark to write; None when there is none, or the stored one is not lower."""
+        if plan.watermark is None:
+            return None
+        app_id = watermarks.app_id(plan.job, plan.watermark.cursor)
+        try:
+            version = watermarks.to_version(plan.watermark.value, plan.watermark.type)
+        except ValueError as error:
+            raise WatermarkError(
+                job=plan.job,
+                table=plan.table.full_name,
+                reason=f"the watermark cannot be kept in a Delta table: {error}",
+            ) from error
+        held = handle.transaction_version(app_id)
+        return Transaction(app_id, version) if held is None or held < version else None
+
+    def _missing(
+        self, plan: TargetPlan, window: ColumnRange, handle: DeltaTable, incoming: Incoming
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows of the slice that the target lacks. Holds the slice in memory, the source's and the target's."""
+        given = pa.Table.from_batches(list(incoming), incoming.schema)
+        live = seen(handle, plan.table)
+        names = [name for name in given.column_names if live.column(name)]
+        scan = handle.scan(columns=names, predicate=load.slice_predicate(window, live))
+        held = pa.RecordBatchReader.from_stream(scan).read_all()
+        for field in given.schema:
+            if field.name not in names:
+                held = held.append_column(field, pa.nulls(held.num_rows, field.type))
+        held = held.select(given.column_names).cast(given.schema)
+        yield from load.missing_rows(given, held).to_batches()
+
+    def _failed(self, plan: TargetPlan, reason: str) -> LoadError:
+        return LoadError(job=plan.job, table=plan.table.full_name, reason=reason)
+
+
+@contextmanager
+def _checked(plan: TargetPlan, incoming: Incoming) -> Iterator[Iterable[pa.RecordBatch]]:
+    """The rows, each key once: as they come where that is proven, else from a staging file."""
+    if keys_to_check(plan):
+        with Staging(plan) as staging:
+            yield staging.distinct(incoming)
+    else:
+        yield incoming

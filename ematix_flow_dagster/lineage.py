@@ -1,0 +1,71 @@
+"""Which tables a job reads, found without a database."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from typing import NoReturn, TypeAlias
+
+from ematix_flow import Job, SourceHandle, parse_select, source_tables, takes_argument
+
+TableName: TypeAlias = tuple[str, str]  # schema, table
+
+# Where PostgreSQL looks for a name without a schema, unless its search_path says otherwise.
+_DEFAULT_SCHEMA = "public"
+
+
+class LineageWarning(UserWarning):
+    """A job's body cannot be called without a database, so Dagster does not see what it reads."""
+
+
+def tables_read(job: Job) -> tuple[TableName, ...]:
+    """The tables that a job reads, sorted: those its SQL names, and those of its `sources=`.
+
+    A body that is no generator is called once, with a `conn` that refuses to read. When it raises, or returns
+    no SQL, `sources=` is all that is known. A name without a schema is taken to lie in "public".
+
+    Raises:
+        SourceQueryError: the body returns SQL that is not one read-only SELECT; no run of it could succeed.
+
+    Warns:
+        LineageWarning: the body raises, and no `sources=` says what it reads.
+    """
+    declared = {_split(name) for name in job.sources}
+    text = _offline_sql(job)
+    if text is None:
+        return tuple(sorted(declared))
+    named = {(table.schema or _DEFAULT_SCHEMA, table.name) for table in source_tables(parse_select(text))}
+    return tuple(sorted(declared | named))
+
+
+def _split(full_name: str) -> TableName:
+    schema, _, table = full_name.partition(".")
+    return schema, table
+
+
+def _offline_sql(job: Job) -> str | None:
+    """The SQL that the body returns, or None when it takes more than calling it to know."""
+    if inspect.isgeneratorfunction(job.body):
+        return None
+    try:
+        given = job.body(SourceHandle("offline", _refuse)) if takes_argument(job.body) else job.body()
+    except Exception as error:  # noqa: BLE001  # a user's code may raise anything where it finds no database
+        if not job.sources:
+            _warn(job, error)
+        return None
+    return given if isinstance(given, str) else None
+
+
+def _refuse(sql: str) -> NoReturn:
+    raise RuntimeError("definitions are being loaded, and no database is open")
+
+
+def _warn(job: Job, error: Exception) -> None:
+    # Not the error's text: it is the user's, and could hold a secret.
+    warnings.warn_explicit(
+        f"job '{job.name}': its body raised {type(error).__name__} when it was called without a database, so the "
+        'tables that it reads are unknown; name them, as in sources=["raw.events"]',
+        LineageWarning,
+        filename=job.origin.file,
+        lineno=job.origin.line,
+    )

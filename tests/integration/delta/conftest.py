@@ -1,0 +1,209 @@
+"""A lake to load into: a folder, or a bucket of an S3 server on loopback."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable
+
+from ematix_flow.backends.delta.sink import DeltaSink
+from ematix_flow.casts import Cast
+from ematix_flow.conform import arrow_schema
+from ematix_flow.migration import diff
+from ematix_flow.plan import (
+    Action,
+    AddMissing,
+    AddNewKeys,
+    AddRows,
+    ArrowStream,
+    Everything,
+    Form,
+    ReadColumn,
+    ReadPlan,
+    ReplaceRows,
+    TargetPlan,
+)
+from ematix_flow.results import LoadCounts
+from ematix_flow.spec import Append, DeltaConnection, Table, Truncate
+from ematix_flow.state import TargetState, Watermark
+from ematix_flow.streams import Batches
+
+JOB = "load_orders"
+
+
+def target_plan(
+    state: TargetState,
+    table: Table,
+    action: Action,
+    watermark: Watermark | None = None,
+    show_values: bool = True,
+) -> TargetPlan:
+    """The plan that planning would make for a target seen like this."""
+    columns = tuple(
+        ReadColumn(name=column.name, source=column.type, declared=column.type, cast=Cast.NONE)
+        for column in table.columns
+    )
+    match action:
+        case AddNewKeys(keys=keys):
+            mode: Append | Truncate = Append(keys=keys)
+        case ReplaceRows(keys=keys):
+            mode = Truncate(keys=keys)
+        case AddRows() | AddMissing():
+            mode = Append()
+    return TargetPlan(
+        job=JOB,
+        connection="lake",
+        table=table,
+        stored=state.stored,
+        mode=mode,
+        action=action,
+        steps=diff(state, mode.keys).steps,
+        path=ArrowStream(why="rows travel"),
+        read=ReadPlan(
+            job=JOB, query="select", columns=columns, window=Everything(why="a test"), form=Form.ARROW
+        ),
+        watermark=watermark,
+        show_values=show_values,
+    )
+
+
+def batches(plan: TargetPlan, rows: Iterable[Sequence[Mapping[str, Any]]]) -> Batches:
+    """One record batch for each group of rows, as a source would conform them."""
+    schema = arrow_schema(plan.read.columns)
+    return Batches(schema, (pa.RecordBatch.from_pylist(list(group), schema) for group in rows))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lake:
+    """A connection, and what tests do with it."""
+
+    connection: DeltaConnection
+    location: str  # resolved, for a look that does not go through our own code
+    options: Mapping[str, str] = field(default_factory=dict)
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+    def sink(self) -> DeltaSink:
+        """A new unit of work."""
+        return DeltaSink(connection=self.connection, job=JOB, environ=self.environ)
+
+    def load(
+        self,
+        table: Table,
+        action: Action,
+        *groups: Sequence[Mapping[str, Any]],
+        watermark: Watermark | None = None,
+    ) -> LoadCounts:
+        """One run, from looking at the target to the commit."""
+        with self.sink() as sink:
+            plan = target_plan(
+                sink.observe(table), table, action, watermark, show_values=self.connection.show_values
+            )
+            return sink.load(plan, batches(plan, groups))
+
+    def stored(self, table: Table, cursor: str, like: Watermark) -> str | None:
+        """The watermark that a next run would see."""
+        with self.sink() as sink:
+            sink.observe(table)
+            found = sink.watermark(cursor, like.type)
+            return None if found is None else found.value
+
+    def handle(self, table: Table) -> DeltaTable:
+        """The table, opened without our code."""
+        return DeltaTable(f"{self.location}/{table.schema}/{table.name}", storage_options=dict(self.options))
+
+    def rows(self, table: Table) -> list[dict[str, Any]]:
+        """Every row, ordered by the first column."""
+        found = pa.RecordBatchReader.from_stream(self.handle(table).scan()).read_all().to_pylist()
+        return sorted(found, key=lambda row: str(next(iter(row.values()))))
+
+    def version(self, table: Table) -> int:
+        """The number of commits so far, less one."""
+        return self.handle(table).version()
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """A lake in a folder that does not exist yet."""
+    home = tmp_path / "a lake"
+    return Lake(connection=DeltaConnection(name="lake", url=str(home)), location=str(home))
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of an S3 server on loopback.
+
+    It runs in a process of its own: some calls of deltalake hold Python's lock while they wait for an answer.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = tmp_path_factory.mktemp("moto") / "log"
+    with log.open("w") as out:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], stdout=out, stderr=out
+        )
+        try:
+            _wait_for(port, server, log)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.wait(10)
+
+
+def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and server.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise RuntimeError(f"the S3 server did not start: {log.read_text()}")
+
+
+@pytest.fixture
+def s3_lake(s3_endpoint: str) -> Lake:
+    """A lake in a new bucket; its key is known by a reference only."""
+    bucket = f"lake-{secrets.token_hex(6)}"
+    boto3.client(
+        "s3",
+        endpoint_url=s3_endpoint,
+        aws_access_key_id="reader",
+        aws_secret_access_key="s3cr3t",  # noqa: S106  # any word will do for this server
+        region_name="us-east-1",
+    ).create_bucket(Bucket=bucket)
+    options = {
+        "AWS_ENDPOINT_URL": s3_endpoint,
+        "AWS_ACCESS_KEY_ID": "reader",
+        "AWS_REGION": "us-east-1",
+        "AWS_ALLOW_HTTP": "true",
+    }
+    declared = (*options.items(), ("AWS_SECRET_ACCESS_KEY", "${LAKE_SECRET}"))
+    return Lake(
+        connection=DeltaConnection(name="lake", url="s3://${LAKE_BUCKET}/data", storage_options=declared),
+        location=f"s3://{bucket}/data",
+        options={**options, "AWS_SECRET_ACCESS_KEY": "s3cr3t"},
+        environ={"LAKE_BUCKET": bucket, "LAKE_SECRET": "s3cr3t"},
+    )
+
+
+@pytest.fixture
+def plan_for() -> Callable[..., TargetPlan]:
+    """Makes a plan by hand, for tests that look and load at different times."""
+    return target_plan
+
+
+@pytest.fixture
+def as_batches() -> Callable[..., Batches]:
+    """Makes a stream by hand."""
+    return batches

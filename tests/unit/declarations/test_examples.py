@@ -1,0 +1,98 @@
+"""The design's two examples, word for word, and what importing declarations does not do."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+BLOCKS = {"minimal.py": "design_block_1.txt", "fanout.py": "design_block_2.txt"}
+
+
+def run(code: str) -> subprocess.CompletedProcess[str]:
+    """Run code in a process of its own, as a code location does: no variable is set, no warning is let pass."""
+    return subprocess.run(
+        [sys.executable, "-B", "-W", "error", "-c", code],
+        cwd=EXAMPLES,
+        env={name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(("example", "block"), BLOCKS.items(), ids=BLOCKS)
+def test_an_example_holds_the_designs_block_word_for_word(example: str, block: str) -> None:
+    text = (EXAMPLES / example).read_text(encoding="utf-8")
+    verbatim = text.partition("# --- verbatim\n")[2].partition("# --- end\n")[0]
+    copy = (EXAMPLES / block).read_text(encoding="utf-8")
+    sums = json.loads((EXAMPLES / "design_blocks.json").read_text(encoding="utf-8"))
+    assert verbatim == copy
+    assert hashlib.sha256(verbatim.encode()).hexdigest() == sums[block]
+
+
+def test_the_minimal_example_is_one_job_from_and_to_the_warehouse() -> None:
+    done = run(
+        "import minimal; from ematix_flow import ematix\n"
+        "job = ematix.manifest().job('ingest_events')\n"
+        "print(job.source.name, [target.label for target in job.targets], job.job.schedule, job.job(None))"
+    )
+    assert done.stdout == (
+        "warehouse ['warehouse:analytics.events'] */5 * * * * "
+        "SELECT event_id, name, received_at FROM raw.events\n"
+    ), done.stderr
+
+
+def test_the_fan_out_is_one_job_with_two_targets() -> None:
+    done = run(
+        "import fanout; from ematix_flow import ematix\n"
+        "job = ematix.manifest().job('ingest_events_fanout')\n"
+        "print(job.source.name, [target.label for target in job.targets])"
+    )
+    assert done.stdout == (
+        "warehouse ['warehouse:analytics.events', 's3_archive:analytics.events_archive']\n"
+    ), done.stderr
+
+
+def test_both_examples_in_one_process_declare_one_name_twice() -> None:
+    done = run("import minimal, fanout")
+    assert done.stderr.splitlines()[-1] == (
+        f"ematix_flow.errors.DuplicateNameError: {EXAMPLES}/fanout.py:10: connection 'warehouse': a connection of this "
+        f"name is already declared at {EXAMPLES}/minimal.py:10; rename one of them"
+    )
+
+
+AUDIT = """
+import sys, ematix_flow
+seen = []
+sys.addaudithook(lambda event, arguments: seen.append((event, arguments)))
+import fanout
+from ematix_flow import ematix
+ematix.manifest()
+opened = [str(a[0]) for event, a in list(seen) if event == "open" and not str(a[0]).endswith((".py", ".pyc"))]
+other = [event for event, _ in list(seen) if event.startswith(("socket.", "subprocess.", "os.system", "os.exec"))]
+print(opened, other)
+"""
+
+
+def test_importing_declarations_opens_nothing_but_their_own_text() -> None:
+    done = run(AUDIT)
+    assert done.stdout == "[] []\n", done.stderr
+
+
+def test_importing_the_engine_does_not_import_dagster() -> None:
+    done = run("import sys, ematix_flow; print([name for name in sys.modules if name.startswith('dagster')])")
+    assert done.stdout == "[]\n", done.stderr
+
+
+def test_the_public_names_are_sorted_and_all_there() -> None:
+    done = run(
+        "import ematix_flow as e; print(e.__all__ == sorted(e.__all__), [n for n in e.__all__ if not hasattr(e, n)])"
+    )
+    assert done.stdout == "True []\n", done.stderr

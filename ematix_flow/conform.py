@@ -143,7 +143,10 @@ def _check_scale(array: pa.Array, declared: DataType) -> None:
             _, digits, exponent = decimal.Decimal(text).as_tuple()
         except decimal.InvalidOperation:
             raise ValueError(f"{text[:80]!r} is not a number") from None
-        if isinstance(exponent, int) and any(digits[: -exponent - declared.scale - 1 : -1]):
+        surplus = (
+            -exponent - declared.scale if isinstance(exponent, int) else 0
+        )  # not an int: NaN or infinity
+        if surplus > 0 and any(digits[-surplus:]):
             raise ValueError(f"{text[:80]!r} has more digits behind the point")
 
 

@@ -86,8 +86,8 @@ def _materialized(result: TargetResult, planned: JobSpecs) -> Iterator[dg.Materi
 def _raise_if_failed(job: str, results: Sequence[TargetResult]) -> None:
     failed = [result for result in results if result.error is not None]
     if failed:
+        told = "; ".join(str(result.error) for result in failed)
         raise dg.Failure(
-            f"job '{job}': {len(failed)} of {len(results)} targets failed, and the others have committed: "
-            + "; ".join(f"{result.label}: {result.error}" for result in failed),
+            f"{len(failed)} of {len(results)} targets of job '{job}' failed: {told}",
             metadata={result.label: str(result.error or "committed") for result in results},
         ) from failed[0].error

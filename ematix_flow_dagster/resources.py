@@ -103,7 +103,7 @@ def _replaced(declared: Connection, resource: EmatixConnection) -> Connection:
 
 def _as_reference(text: str) -> str:
     """While definitions load, an EnvVar still stands for the name of its variable."""
-    return f"${{{text}}}" if isinstance(text, dg.EnvVar) else text
+    return f"${{{text.env_var_name}}}" if isinstance(text, dg.EnvVar) else text
 
 
 def _check_secrets(name: str, resource: EmatixConnection, declared: Connection) -> None:

@@ -173,15 +173,15 @@ def _check_body(body: Body, report: Report) -> None:
         report.add("its function is async; write a plain `def`, which returns SQL or yields record batches")
         return
     signature = inspect.signature(body)
-    if not (_accepts(signature) or _accepts(signature, "conn")):
+    if signature.parameters and not _accepts_one(signature):
         report.add(
             f"its function takes {signature}; let it take nothing, or only `conn`, the source connection"
         )
 
 
-def _accepts(signature: inspect.Signature, *arguments: object) -> bool:
+def _accepts_one(signature: inspect.Signature) -> bool:
     try:
-        signature.bind(*arguments)
+        signature.bind("conn")
     except TypeError:
         return False
     return True

@@ -11,7 +11,7 @@ from ematix_flow.backends.postgres.select import lower_bound
 from ematix_flow.backends.postgres.types import type_sql
 from ematix_flow.plan import AddMissing, AddNewKeys, AddRows, ReplaceRows, TargetPlan, Unproven
 from ematix_flow.spec import Column
-from ematix_flow.types import Scalar
+from ematix_flow.types import ListOf, Scalar
 
 STAGE = sql.Identifier("pg_temp", "ematix_stage")
 
@@ -142,6 +142,7 @@ def _slice_of_target(plan: TargetPlan, action: AddMissing) -> sql.Composable:
 def _comparable(column: Column) -> sql.Composable:
     """A column that `except` can compare; json has no equality, its text has."""
     name = sql.Identifier(column.name)
-    if column.type is Scalar.JSON:
-        return sql.SQL("{}::text as {}").format(name, name)
+    if column.type in (Scalar.JSON, ListOf(Scalar.JSON)):
+        text = Scalar.TEXT if column.type is Scalar.JSON else ListOf(Scalar.TEXT)
+        return sql.SQL("{}::{} as {}").format(name, type_sql(text), name)
     return name

@@ -53,7 +53,7 @@ def test_another_zone_is_the_same_instant() -> None:
     ],
 )
 def test_a_value_without_an_integer_is_an_error(text: str, type_: DataType) -> None:
-    with pytest.raises(ValueError, match="isoformat|64-bit"):
+    with pytest.raises(ValueError, match=r"isoformat|64-bit"):
         to_version(text, type_)
 
 

@@ -1,0 +1,90 @@
+"""What the dry run says of a Delta target."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from ematix_flow.backends.delta.render import statements
+from ematix_flow.migration import AddColumn, CreateSchema, CreateTable, Step
+from ematix_flow.plan import (
+    Action,
+    AddMissing,
+    AddNewKeys,
+    AddRows,
+    ArrowStream,
+    ColumnRange,
+    Everything,
+    Form,
+    Proven,
+    ReadPlan,
+    ReplaceRows,
+    TargetPlan,
+)
+from ematix_flow.spec import Append, Column, Table
+from ematix_flow.state import Watermark
+from ematix_flow.types import Scalar
+
+AT = Column(name="at", type=Scalar.TIMESTAMPTZ)
+ORDERS = Table(
+    schema="shop", name="orders", columns=(Column(name="id", type=Scalar.BIGINT, nullable=False), AT)
+)
+PLACE = "s3://${BUCKET}/shop/orders"
+PROVEN = Proven(why="a test")
+
+
+def plan(action: Action, *steps: Step, watermark: Watermark | None = None) -> TargetPlan:
+    return TargetPlan(
+        job="load_orders",
+        connection="lake",
+        table=ORDERS,
+        stored=ORDERS,
+        mode=Append(),
+        action=action,
+        steps=steps,
+        path=ArrowStream(why="a test"),
+        read=ReadPlan(
+            job="load_orders", query="", columns=(), window=Everything(why="a test"), form=Form.ARROW
+        ),
+        watermark=watermark,
+    )
+
+
+WINDOW = ColumnRange(
+    column="at",
+    type=Scalar.TIMESTAMPTZ,
+    lower="2024-01-01 00:00:00+00",
+    lookback=timedelta(0),
+    bound="2024-01-02 00:00:00+00",
+)
+
+
+@pytest.mark.parametrize(
+    ("action", "line"),
+    [
+        (AddRows(), f"append the rows to {PLACE}"),
+        (
+            AddNewKeys(keys=("id",), uniqueness=PROVEN),
+            f'merge into {PLACE} as t using the rows as s on "t"."id" = "s"."id" when not matched then insert *',
+        ),
+        (
+            AddMissing(window=WINDOW),
+            f"append to {PLACE} the rows that its own slice lacks where \"at\" >= '2024-01-01 00:00:00+00'",
+        ),
+        (ReplaceRows(keys=(), uniqueness=PROVEN), f"overwrite {PLACE} with the rows"),
+    ],
+)
+def test_each_way_of_loading_is_told(action: Action, line: str) -> None:
+    assert statements(plan(action), PLACE) == (line,)
+
+
+def test_steps_and_watermark_are_told_in_order() -> None:
+    watermark = Watermark(cursor="column at TimestampTZ", value="2024-01-02 00:00:00+00", type=AT.type)
+    steps = (CreateSchema(schema="shop"), CreateTable(table=ORDERS), AddColumn(table=ORDERS, column=AT))
+    assert statements(plan(AddRows(), *steps, watermark=watermark), PLACE) == (
+        f"create table {PLACE} (id BigInt not null, at TimestampTZ)",
+        f"add column at TimestampTZ to {PLACE}, in the commit that writes the rows",
+        f"append the rows to {PLACE}",
+        "with transaction ematix-flow/load_orders/column at TimestampTZ = 2024-01-02 00:00:00+00, in the same commit",
+    )

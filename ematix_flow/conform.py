@@ -143,9 +143,8 @@ def _check_scale(array: pa.Array, declared: DataType) -> None:
             _, digits, exponent = decimal.Decimal(text).as_tuple()
         except decimal.InvalidOperation:
             raise ValueError(f"{text[:80]!r} is not a number") from None
-        surplus = (
-            -exponent - declared.scale if isinstance(exponent, int) else 0
-        )  # not an int: NaN or infinity
+        # The exponent of NaN and infinity is no number, and they have no digits to lose.
+        surplus = -exponent - declared.scale if isinstance(exponent, int) else 0
         if surplus > 0 and any(digits[-surplus:]):
             raise ValueError(f"{text[:80]!r} has more digits behind the point")
 

@@ -51,7 +51,9 @@ class Problem:
 
     def __str__(self) -> str:
         field = f", {self.field}" if self.field else ""
-        return f"{self.file}:{self.line}: {self.declaration}{field}: {self.text}"
+        # A name that is asked for at run time stands in no file.
+        where = f"{self.file}:{self.line}: " if self.line else ""
+        return f"{where}{self.declaration}{field}: {self.text}"
 
 
 @dataclass(eq=False, kw_only=True)

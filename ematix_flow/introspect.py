@@ -266,10 +266,11 @@ _INSTEAD_OF: dict[type, str] = {
     tuple: "Array[Text], or whatever the element is",
 }
 _TYPES = f"{ColumnType.__module__}."
-_NEEDS_PARAMETER = {
+_NEEDS_MORE = {
     "String": "String needs its length, as in String[256]; text of any length is Text",
     "Array": "Array needs its element, as in Array[Text]",
 }
+_NO_TYPE_ITSELF = "ColumnType is only a base; write Text, BigInt or another of its subclasses"
 
 
 def _data_type(annotation: Any, *, field: str, report: Report) -> DataType | None:
@@ -277,7 +278,7 @@ def _data_type(annotation: Any, *, field: str, report: Report) -> DataType | Non
     if isinstance(annotation, type) and issubclass(annotation, ColumnType):
         value: DataType | None = getattr(annotation, "value", None)
         if value is None:
-            report.add(_NEEDS_PARAMETER.get(annotation.__name__, "ColumnType is only a base; write Text, BigInt or another of its subclasses"), field=field)
+            report.add(_NEEDS_MORE.get(annotation.__name__, _NO_TYPE_ITSELF), field=field)
         return value
     shown = annotation.__name__ if isinstance(annotation, type) else str(annotation).replace(_TYPES, "")
     generic = typing.get_origin(annotation) or annotation

@@ -10,11 +10,14 @@ from urllib.parse import unquote, urlsplit
 from ematix_flow.errors import EmatixError
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_ONLY_REFERENCES = re.compile(rf"'(?:{_REFERENCE.pattern})*'|(?:{_REFERENCE.pattern})+")
 # `user:password@` of a URL. The password may itself hold a badly encoded `@` or `/`, so it runs to the last `@`
 # before the host; without that a part of it would be shown.
 _USERINFO = re.compile(r"(?P<before>\b[a-z][a-z0-9+.-]*://[^:@/\s]*):(?P<password>[^\s]+)@")
-# libpq's other spelling, `host=… password=…`, with an optionally quoted value.
-_KEYWORD = re.compile(r"\b(?P<before>password\s*=\s*)(?:'(?:[^'\\]|\\.)*'|[^\s'&]+)", re.IGNORECASE)
+# libpq's other spelling, `host=… password=…`, with an optionally quoted value; `sslpassword` opens the client's key.
+_KEYWORD = re.compile(
+    r"\b(?P<before>(?:ssl)?password\s*=\s*)(?P<password>'(?:[^'\\]|\\.)*'|[^\s'&]+)", re.IGNORECASE
+)
 HIDDEN = "***"
 
 
@@ -58,11 +61,11 @@ def is_reference(text: str) -> bool:
 
 
 def literal_password(url: str) -> str | None:
-    """The password that stands in `url` in plain text, or None when there is none or it is a `${VAR}`."""
+    """The password that stands in `url` in plain text, or None when there is none or it consists of `${VAR}`s."""
     for pattern in (_USERINFO, _KEYWORD):
-        if match := pattern.search(url):
-            password = match.groupdict().get("password") or match[0].removeprefix(match["before"])
-            return None if is_reference(password) else password
+        for match in pattern.finditer(url):
+            if not _ONLY_REFERENCES.fullmatch(match["password"]):
+                return match["password"]
     return None
 
 
@@ -79,12 +82,13 @@ def secrets_in(url: str) -> frozenset[str]:
     password = literal_password(url)
     if password is None:
         return frozenset()
-    found = {password, unquote(password), password.strip("'")}
+    unquoted = password.strip("'")
+    found = {password, unquote(password), unquoted, re.sub(r"\\(.)", r"\1", unquoted)}
     try:
         found.add(urlsplit(url).password or password)
     except ValueError:  # a bracketed host that is no address: the regular expression's finding stands
-        return frozenset(found)
-    return frozenset(found)
+        return frozenset(found - {""})
+    return frozenset(found - {""})
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:

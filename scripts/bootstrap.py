@@ -32,7 +32,7 @@ def enter(extras: frozenset[str]) -> None:
     installed = environment.installed_extras()
     if not extras <= installed:
         _prepare(environment, extras | installed)
-    if Path(sys.prefix) != environment.folder:
+    if not environment.folder.samefile(sys.prefix):
         python = str(environment.python)
         os.execv(python, [python, *sys.argv])  # noqa: S606 -- the environment made above
 
@@ -120,11 +120,15 @@ def _prepare(environment: Environment, extras: frozenset[str]) -> None:
 
 
 def _require_writable(folder: Path) -> None:
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    if not os.access(existing, os.W_OK):
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        hindrance = None if os.access(folder, os.W_OK) else "it belongs to somebody else"
+    except OSError as error:
+        hindrance = error.strerror
+    if hindrance is not None:
         fail(
-            f"cannot write to {existing}, where the virtual environment {folder} should be; set EMATIX_VENV to a "
-            "folder of your own for it (and EMATIX_HOME to another one, for data)"
+            f"cannot write the virtual environment {folder} ({hindrance}); set EMATIX_VENV to a folder of your own for "
+            "it (and EMATIX_HOME to another one, for data)"
         )
 
 
@@ -134,7 +138,7 @@ def _create(folder: Path) -> None:
             f"the Python {sys.executable} cannot make virtual environments, its module ensurepip is missing; on "
             "Debian and Ubuntu `apt install python3-venv` brings it"
         )
-    if folder.exists() and any(folder.iterdir()) and not (folder / "pyvenv.cfg").exists():
+    if any(folder.iterdir()) and not (folder / "pyvenv.cfg").exists():
         fail(
             f"{folder} is no virtual environment and not empty; remove it, or set EMATIX_VENV to another folder"
         )

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from ematix_flow.embedded.errors import (
     BinariesNotFoundError,
+    DataFolderError,
     EmbeddedError,
     MissingExtraError,
     ServerFailedError,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BinariesNotFoundError",
+    "DataFolderError",
     "Embedded",
     "EmbeddedError",
     "MissingExtraError",

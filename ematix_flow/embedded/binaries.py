@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from ematix_flow.embedded.cluster import parse_major
-from ematix_flow.embedded.errors import BinariesNotFoundError, EmbeddedError, UnreachableFolderError
+from ematix_flow.embedded.errors import BinariesNotFoundError, DataFolderError, UnreachableFolderError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -62,7 +62,7 @@ def server_account(folder: Folder) -> Account | None:
 def find_binaries(folder: Folder, account: Account | None) -> Binaries:
     """Find server programs that `account` can run; copies the wheel's into the data root where it cannot.
 
-    Raises BinariesNotFoundError, UnreachableFolderError, or EmbeddedError for programs that do not run.
+    Raises BinariesNotFoundError, UnreachableFolderError, or DataFolderError for programs that do not run.
     """
     programs = _locate()
     closed = None if account is None else first_closed(programs, account, folder)
@@ -75,7 +75,7 @@ def find_binaries(folder: Folder, account: Account | None) -> Binaries:
     major = parse_major(answer.stdout)
     if answer.returncode != 0 or major is None:
         reason = f"{programs / 'postgres'} does not run: {answer.stdout.strip()}"
-        raise EmbeddedError(home=folder.home, reason=reason)
+        raise DataFolderError(home=folder.home, reason=reason)
     return Binaries(programs=programs, major=major, account=account)
 
 
@@ -169,6 +169,6 @@ def run(
         )
     except OSError as error:
         who = "" if account is None else f" as {account}"
-        raise EmbeddedError(
+        raise DataFolderError(
             home=folder.home, reason=f"cannot run {command[0]}{who}: {error.strerror}"
         ) from error

@@ -78,11 +78,15 @@ def dsn(*, port: int, password: str, dbname: str) -> str:
     return f"postgresql://{SUPERUSER}:{quote(password, safe='')}@{HOST}:{port}/{quote(dbname, safe='')}"
 
 
-def initdb_command(*, programs: Path, data: Path, password: Path) -> tuple[str, ...]:
+def initdb_command(
+    *, programs: Path, data: Path, password: Path, settings: Mapping[str, str]
+) -> tuple[str, ...]:
     """Build the call that makes a data directory.
 
-    The locale is C: every system has it, and text sorts the same on all of them.
+    The locale is C: every system has it, and text sorts the same on all of them. A server that is not
+    to sync its files to disk (`fsync=off`) gets a data directory that is not synced either.
     """
+    sync = ("--no-sync",) if settings.get("fsync") == "off" else ()
     return (
         str(programs / "initdb"),
         f"--pgdata={data}",
@@ -91,6 +95,7 @@ def initdb_command(*, programs: Path, data: Path, password: Path) -> tuple[str, 
         "--auth=scram-sha-256",  # with trust, any local user would be superuser
         "--encoding=UTF8",
         "--locale=C",
+        *sync,
     )
 
 

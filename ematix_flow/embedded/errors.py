@@ -13,9 +13,13 @@ if TYPE_CHECKING:
 _INSTALL = "pip install 'ematix-flow-dagster[embedded]'"
 
 
-@dataclass(eq=False, kw_only=True)
 class EmbeddedError(EmatixError):
-    """The private PostgreSQL of a data folder cannot be had."""
+    """The private PostgreSQL cannot be had."""
+
+
+@dataclass(eq=False, kw_only=True)
+class DataFolderError(EmbeddedError):
+    """The server of one data folder cannot be had."""
 
     home: Path
     reason: str
@@ -27,7 +31,7 @@ class EmbeddedError(EmatixError):
 
 
 @dataclass(eq=False, kw_only=True)
-class MissingExtraError(EmatixError):
+class MissingExtraError(EmbeddedError):
     """A package of the `embedded` extra is not installed."""
 
     package: str
@@ -42,7 +46,7 @@ class MissingExtraError(EmatixError):
 
 
 @dataclass(eq=False, kw_only=True)
-class BinariesNotFoundError(EmatixError):
+class BinariesNotFoundError(EmbeddedError):
     """No PostgreSQL server programs (initdb, pg_ctl, postgres) were found."""
 
     searched: tuple[str, ...]
@@ -58,7 +62,7 @@ class BinariesNotFoundError(EmatixError):
 
 
 @dataclass(eq=False, kw_only=True)
-class UnreachableFolderError(EmbeddedError):
+class UnreachableFolderError(DataFolderError):
     """We are root, and the account the server must run as cannot enter a folder on the way."""
 
     folder: Path
@@ -74,7 +78,7 @@ class UnreachableFolderError(EmbeddedError):
 
 
 @dataclass(eq=False, kw_only=True)
-class VersionMismatchError(EmbeddedError):
+class VersionMismatchError(DataFolderError):
     """The data was made by another major version than the server programs are."""
 
     data_major: int
@@ -90,7 +94,7 @@ class VersionMismatchError(EmbeddedError):
 
 
 @dataclass(eq=False, kw_only=True)
-class ServerFailedError(EmbeddedError):
+class ServerFailedError(DataFolderError):
     """A server program failed, or the server does not answer; `log` holds its last lines."""
 
     log: str

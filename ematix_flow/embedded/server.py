@@ -26,7 +26,7 @@ from ematix_flow.embedded import cluster
 from ematix_flow.embedded.binaries import find_binaries, first_closed, run, server_account
 from ematix_flow.embedded.cluster import Folder, PidFile
 from ematix_flow.embedded.errors import (
-    EmbeddedError,
+    DataFolderError,
     MissingExtraError,
     ServerFailedError,
     UnreachableFolderError,
@@ -124,10 +124,10 @@ def _locked(folder: Folder) -> Iterator[None]:
         lock.acquire()
     except filelock.Timeout as error:
         reason = f"another process has held {folder.lock} for {_LOCK_SECONDS} seconds"
-        raise EmbeddedError(home=folder.home, reason=reason) from error
+        raise DataFolderError(home=folder.home, reason=reason) from error
     except OSError as error:
         reason = f"cannot create and lock {folder.lock} ({error.strerror}); use a folder that belongs to you"
-        raise EmbeddedError(home=folder.home, reason=reason) from error
+        raise DataFolderError(home=folder.home, reason=reason) from error
     try:
         yield
     finally:
@@ -167,7 +167,7 @@ def _read(folder: Folder, path: Path) -> str | None:
         return None
     except PermissionError as error:
         reason = f"{path} cannot be read; use a folder that belongs to you"
-        raise EmbeddedError(home=folder.home, reason=reason) from error
+        raise DataFolderError(home=folder.home, reason=reason) from error
 
 
 def _postmaster(folder: Folder) -> psutil.Process | None:
@@ -214,12 +214,12 @@ def _start(folder: Folder, settings: Mapping[str, str]) -> Server:
         )  # the initdb of a killed process may still be at work in it
     binaries = find_binaries(folder, account)
     if not folder.data.exists():
-        _initialise(folder, binaries)
+        _initialise(folder, binaries, settings)
     _check_data(folder, binaries)
     return _launch(folder, binaries, settings)
 
 
-def _initialise(folder: Folder, binaries: Binaries) -> None:
+def _initialise(folder: Folder, binaries: Binaries, settings: Mapping[str, str]) -> None:
     """Make the data directory elsewhere and move it to its place, so that a killed initdb leaves none half-made."""
     for leftover in folder.home.glob(f"{_UNFINISHED}*"):
         shutil.rmtree(
@@ -232,7 +232,9 @@ def _initialise(folder: Folder, binaries: Binaries) -> None:
     if binaries.account is not None:
         for path in (unfinished, folder.password):
             os.chown(path, binaries.account.uid, binaries.account.gid)
-    command = cluster.initdb_command(programs=binaries.programs, data=unfinished, password=folder.password)
+    command = cluster.initdb_command(
+        programs=binaries.programs, data=unfinished, password=folder.password, settings=settings
+    )
     code = _run_logged(command, folder, binaries)
     if code != 0:
         raise _failed(folder, f"initdb failed with exit code {code}")
@@ -243,7 +245,7 @@ def _check_data(folder: Folder, binaries: Binaries) -> None:
     major = cluster.parse_major(_read(folder, folder.data / "PG_VERSION") or "")
     if major is None:
         reason = f"{folder.data} is not a PostgreSQL data directory; move it away"
-        raise EmbeddedError(home=folder.home, reason=reason)
+        raise DataFolderError(home=folder.home, reason=reason)
     if major != binaries.major:
         reason = f"set $EMATIX_PG_BIN to the bin folder of a PostgreSQL {major}, or move {folder.data} away"
         raise VersionMismatchError(
@@ -251,7 +253,7 @@ def _check_data(folder: Folder, binaries: Binaries) -> None:
         )
     if not folder.password.exists():
         reason = f"{folder.password} is missing; restore it, or move {folder.data} away"
-        raise EmbeddedError(home=folder.home, reason=reason)
+        raise DataFolderError(home=folder.home, reason=reason)
 
 
 # A port may be taken between our choice and the server's start, and after a killed postmaster its

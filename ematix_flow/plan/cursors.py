@@ -12,7 +12,7 @@ from ematix_flow.plan.values import ColumnRange, Everything, ReadWindow, SinceTr
 from ematix_flow.query import Select, Trackable, Untrackable, tracking
 from ematix_flow.spec import Automatic, EveryRow, Incremental, Job, JobTarget, PostgresConnection, Truncate
 from ematix_flow.state import Relation, RelationKind, RunRequest, SourceState, TargetState, Watermark
-from ematix_flow.types import DataType, Scalar
+from ematix_flow.types import DataType, Decimal, Scalar, Varchar
 
 # age() compares transaction ids modulo 2^32; beyond half of that "older" and "newer" trade places (PostgreSQL
 # manual, "Preventing Transaction ID Wraparound Failures"). The margin leaves room for the run itself.
@@ -21,14 +21,9 @@ _XID_HORIZON = 2**31 - 2**24
 # PostgreSQL reads now, today, tomorrow and yesterday from the clock; a time with zone needs the day to change zones.
 _MAY_NAME_THE_CLOCK = ("text", "name", "json", "jsonb", "unknown", "time with time zone")
 
-_INT64_ABLE = (
-    Scalar.SMALLINT,
-    Scalar.INTEGER,
-    Scalar.BIGINT,
-    Scalar.DATE,
-    Scalar.TIMESTAMP,
-    Scalar.TIMESTAMPTZ,
-)
+_TIMES = (Scalar.DATE, Scalar.TIMESTAMP, Scalar.TIMESTAMPTZ)
+_INT64_ABLE = (Scalar.SMALLINT, Scalar.INTEGER, Scalar.BIGINT, *_TIMES)
+_KEPT_AS_TEXT = (Scalar.TEXT, Scalar.UUID, Scalar.REAL, Scalar.DOUBLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,17 +199,24 @@ def watermark_after(cursor: Cursor, source: SourceState, target: TargetState) ->
             return Watermark(cursor=cursor.name, value=str(source.snapshot_xmin), type=cursor.type)
 
 
-def storable(cursor: Cursor, target: JobTarget) -> str | None:
-    """Why the target's backend cannot keep this cursor's watermark, or None when it can.
+def unfit(cursor: Cursor, target: JobTarget) -> str | None:
+    """Why this cursor cannot serve this target, or None when it can.
 
     A Delta table keeps its watermark as a transaction version, which is an int64 (Delta protocol,
     "Transaction Identifiers").
     """
-    if isinstance(target.connection, PostgresConnection) or not isinstance(cursor, ColumnCursor):
+    if not isinstance(cursor, ColumnCursor):
         return None
+    what = f"the window column '{cursor.column}' is {cursor.type}"
+    if cursor.lookback and cursor.type not in _TIMES:
+        return (
+            f"{what}, and a lookback is a span of time; use a timestamp or date column, or drop the lookback"
+        )
     if cursor.type in _INT64_ABLE:
         return None
-    return (
-        f"a Delta table keeps its watermark as a 64-bit integer, and the window column {cursor.column} is "
-        f"{cursor.type}; use a timestamp, date or integer column, or incremental=False"
-    )
+    remedy = "use a timestamp, date or integer column, or incremental=False"
+    if not isinstance(target.connection, PostgresConnection):
+        return f"{what}, and a Delta table keeps its watermark as a 64-bit integer; {remedy}"
+    if cursor.type in _KEPT_AS_TEXT or isinstance(cursor.type, (Varchar, Decimal)):
+        return None
+    return f"{what}, of which no watermark is kept; {remedy}"

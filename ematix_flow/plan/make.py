@@ -11,7 +11,7 @@ from ematix_flow.errors import PlanError, SchemaDriftError
 from ematix_flow.manifest import ResolvedJob
 from ematix_flow.migration import diff
 from ematix_flow.plan.columns import read_columns
-from ematix_flow.plan.cursors import ColumnCursor, Cursor, NoCursor, storable, watermark_after, window_for
+from ematix_flow.plan.cursors import Cursor, NoCursor, unfit, watermark_after, window_for
 from ematix_flow.plan.values import (
     Action,
     AddMissing,
@@ -82,7 +82,7 @@ def _check_cursor(job: ResolvedJob, select: Select | None, target: JobTarget, cu
             job=job.job.name,
             reason=f"{cursor.why}, which incremental= names; add it to the query, or name another column",
         )
-    if isinstance(cursor, ColumnCursor) and (why := storable(cursor, target)):
+    if why := unfit(cursor, target):
         raise PlanError(job=job.job.name, reason=f"table {target.table.full_name}: {why}")
 
 
@@ -152,7 +152,7 @@ def uniqueness(target: JobTarget, select: Select | None, source: SourceState, re
             return Unproven(why=f"the cast of {column.name} could make two keys equal")
     relation = source.relations[0]
     outputs = dict(table.outputs)
-    origins = {outputs[key] if key in outputs else key for key in keys if key in outputs or table.star}
+    origins = {outputs.get(key, key) for key in keys if key in outputs or table.star}
     for unique in relation.unique_keys:
         if set(unique) <= origins:
             where = f"{relation.schema}.{relation.name}"

@@ -36,9 +36,10 @@ class LiteralPasswordWarning(UserWarning):
 
 def connection_from_class(cls: type[Any], name: str, *, origin: Origin, report: Report) -> Connection | None:
     """The connection that a class body declares; None after noting in `report` what is wrong with it."""
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or keyword.iskeyword(name):
+    usable = isinstance(name, str) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name)
+    if not usable or keyword.iskeyword(name):
         report.add(
-            f"'{name}' is not a usable name; use letters, digits and '_', and no Python keyword", field="name"
+            f"{name!r} is not a usable name; use letters, digits and '_', and no Python keyword", field="name"
         )
     written = _written_fields(cls)
     kind = written.pop("kind", None)

@@ -75,7 +75,7 @@ def parse_job(words: JobWords, body: Body, origin: Origin, report: Report) -> Jo
         sources=_source_tables(words.sources, report),
         description=words.description or inspect.cleandoc(getattr(body, "__doc__", None) or "") or None,
         group=words.group,
-        owners=_texts(words.owners),
+        owners=_owners(words.owners, report),
         tags=tuple((words.tags or {}).items()),
         origin=origin,
     )
@@ -117,9 +117,8 @@ def check_job_name(name: object, report: Report) -> None:
 
 def names_of(written: object, *, field: str, report: Report) -> tuple[str, ...]:
     """The names in a list of names, jobs and workflows, or in one of these alone."""
-    elements = written if isinstance(written, Iterable) and not isinstance(written, str) else (written,)
     found = []
-    for element in elements:
+    for element in _listed(written):
         match element:
             case str():
                 found.append(element)
@@ -132,16 +131,19 @@ def names_of(written: object, *, field: str, report: Report) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _source_tables(written: str | Sequence[str], report: Report) -> tuple[str, ...]:
-    tables = _texts(written)
-    for table in tables:
-        if not re.fullmatch(r"[^.]+\.[^.]+", table):
-            report.add(f"'{table}' lacks its schema; write it as in 'raw.events'", field="sources")
-    return tables
+def _source_tables(written: object, report: Report) -> tuple[str, ...]:
+    tables = []
+    for table in _listed(written):
+        if isinstance(table, str) and re.fullmatch(r"[^.]+\.[^.]+", table):
+            tables.append(table)
+        else:
+            report.add(f"{table!r} is no schema and table; write it as in 'raw.events'", field="sources")
+    return tuple(tables)
 
 
-def _texts(written: str | Sequence[str]) -> tuple[str, ...]:
-    return (written,) if isinstance(written, str) else tuple(written)
+def _listed(written: object) -> tuple[object, ...]:
+    """The elements of a list, or what was written alone."""
+    return tuple(written) if isinstance(written, Iterable) and not isinstance(written, str) else (written,)
 
 
 # --- what Dagster shows ------------------------------------------------------------------------------
@@ -153,16 +155,24 @@ _TAG = re.compile(r"([\w.-]{1,63}/)?[\w.-]{1,63}", re.ASCII)
 
 
 def _check_dagster_words(words: JobWords, report: Report) -> None:
-    for owner in _texts(words.owners):
-        if not _OWNER.fullmatch(owner):
-            report.add(f"'{owner}' is no owner; write an e-mail address or 'team:name'", field="owners")
-    if words.group is not None and not _GROUP.fullmatch(words.group):
-        report.add(f"'{words.group}' is no group; use letters, digits and '_'", field="group")
+    group = words.group
+    if group is not None and not (isinstance(group, str) and _GROUP.fullmatch(group)):
+        report.add(f"{group!r} is no group; use letters, digits and '_'", field="group")
     for key, value in (words.tags or {}).items():
-        if not _TAG.fullmatch(key):
-            report.add(f"'{key}' is no tag; use up to 63 letters, digits, '_', '-' and '.'", field="tags")
+        if not (isinstance(key, str) and _TAG.fullmatch(key)):
+            report.add(f"{key!r} is no tag; use up to 63 letters, digits, '_', '-' and '.'", field="tags")
         if not isinstance(value, str):
-            report.add(f"the value of '{key}' is no text; write it in quotes", field="tags")
+            report.add(f"the value of {key!r} is no text; write it in quotes", field="tags")
+
+
+def _owners(written: object, report: Report) -> tuple[str, ...]:
+    owners = []
+    for owner in _listed(written):
+        if isinstance(owner, str) and _OWNER.fullmatch(owner):
+            owners.append(owner)
+        else:
+            report.add(f"{owner!r} is no owner; write an e-mail address or 'team:name'", field="owners")
+    return tuple(owners)
 
 
 # --- the body, and what it is asked for --------------------------------------------------------------

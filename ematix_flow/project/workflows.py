@@ -52,6 +52,9 @@ def parse_workflow(words: WorkflowWords, origin: Origin, report: Report) -> Work
 
 def _edges(written: Edges, jobs: tuple[str, ...], report: Report) -> tuple[tuple[str, tuple[str, ...]], ...]:
     field = "depends_on"
+    if not isinstance(written, Mapping):
+        report.add("is no dict; write {job: the jobs it waits for}", field=field)
+        return ()
     edges = []
     for waiting, waited_for in written.items():
         upstream = names_of(waited_for, field=field, report=report)

@@ -16,6 +16,7 @@ from ematix_flow.query.lexer import Kind, Lexeme, lex, place
 from ematix_flow.query.select import Select
 from ematix_flow.query.words import OTHER_STATEMENTS, WRITING_STATEMENTS
 
+_NO_SELECT = "the query is not a SELECT; return one SELECT"
 _PARAMETER = (
     "the query has a parameter ($1, %s, :name or ?), and nothing gives it a value; write the value itself"
 )
@@ -72,20 +73,27 @@ def _refuse_other_statements(lexemes: Sequence[Lexeme]) -> None:
             reason="the query is VALUES, whose columns have no names; write "
             "`select … from (values …) as v (a, b)`"
         )
+    if first not in ("select", "with", "table", "("):
+        raise SourceQueryError(reason=_NO_SELECT)
 
 
 def _first_words(lexemes: Sequence[Lexeme]) -> Iterator[str]:
-    """The text's first word, then the first words of each WITH query and of the statement after WITH."""
+    """The text's first word, then the first words of each WITH query and of the statement after each WITH."""
     yield lexemes[0].sign
-    depth = 0
-    in_with = lexemes[0].sign == "with"
-    for before, opening, word in zip(lexemes, lexemes[1:], lexemes[2:], strict=False):
-        if opening.sign == "(" and before.sign in ("as", "materialized"):
-            yield word.sign
-        depth += {"(": 1, ")": -1}.get(opening.sign, 0)
-        if in_with and opening.sign == ")" and depth == 0 and word.sign not in (",", "as"):
-            in_with = False
-            yield word.sign
+    depth, withs = 0, []
+    signs = ["(", *(lexeme.sign for lexeme in lexemes), ""]
+    for before, sign, after in zip(signs, signs[1:], signs[2:], strict=False):
+        if sign == "with" and before == "(":
+            withs.append(depth)
+        elif sign == "(":
+            depth += 1
+            if before in ("as", "materialized"):
+                yield after
+        elif sign == ")":
+            depth -= 1
+            if withs and withs[-1] == depth and after not in (",", "as"):
+                withs.pop()
+                yield after
 
 
 def _refuse_what_no_query_holds(text: str, lexemes: Sequence[Lexeme]) -> None:
@@ -105,7 +113,7 @@ def _tree(text: str) -> exp.Query:
     except (ParseError, TokenError, RecursionError) as error:
         raise SourceQueryError(reason=_unreadable(error)) from error
     if not isinstance(tree, (exp.Select, exp.SetOperation, exp.Subquery)):
-        raise SourceQueryError(reason="the query is not a SELECT; return one SELECT")
+        raise SourceQueryError(reason=_NO_SELECT)
     return tree
 
 

@@ -30,7 +30,7 @@ class Name:
 
     def is_among(self, built_in: frozenset[str]) -> bool:
         """Whether it means the object of that name in pg_catalog."""
-        return self.parts[-1] in built_in and self.parts[:-1] in ((), ("pg_catalog",))
+        return self.parts[:-1] in ((), ("pg_catalog",)) and not built_in.isdisjoint(self.parts[-1:])
 
 
 def calls(select: Select, lexemes: Sequence[Lexeme]) -> Iterator[Name]:

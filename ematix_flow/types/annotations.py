@@ -85,11 +85,12 @@ def _numeric_value(parameters: Any) -> Decimal:
 
 
 def _array_value(element: Any) -> ListOf:
-    if not (isinstance(element, type) and issubclass(element, ColumnType)):
-        raise TypeError(f"Array[{element!r}]: the element is a column type, as in Array[Text]")
-    if isinstance(element.value, ListOf):
+    value = getattr(element, "value", None)
+    if not (isinstance(element, type) and issubclass(element, ColumnType) and value):
+        raise TypeError(f"Array[{element!r}]: the element is a column type, as in Array[Text] or Array[String[8]]")
+    if isinstance(value, ListOf):
         raise TypeError("Array[Array[…]]: PostgreSQL has one array type for all dimensions; declare Array[T]")
-    return ListOf(element.value)
+    return ListOf(value)
 
 
 class SmallInt(ColumnType):
@@ -204,7 +205,7 @@ else:
         """Text of at most n characters: `String[256]`."""
 
     class Numeric(ColumnType):
-        """An exact number: `Numeric[12, 2]`, or plain `Numeric` for any precision."""
+        """An exact number: `Numeric[12, 2]`; plain `Numeric`, which type checkers refuse, is of any precision."""
 
         value = Decimal()
 

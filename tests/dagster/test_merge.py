@@ -150,12 +150,14 @@ def test_a_name_that_both_sides_use_is_refused(
         build_definitions(project=project, merge_with=theirs)
 
 
-def test_a_workflow_called_like_a_job_is_refused(project: Project, declare_job: DeclareJob) -> None:
+def test_a_workflow_called_like_the_dagster_job_of_a_job_is_refused(
+    project: Project, declare_job: DeclareJob
+) -> None:
     declare_job("events")
-    project.workflow("load_events", jobs=["load_events"])
+    project.workflow("load_events_job", jobs=["load_events"])
     with pytest.raises(
         dg.DagsterInvalidDefinitionError,
-        match="the step of job 'load_events' and of the Dagster job of workflow 'load_events'",
+        match="the Dagster job of job 'load_events' and of the Dagster job of workflow 'load_events_job'",
     ):
         build_definitions(project=project)
 

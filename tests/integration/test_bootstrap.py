@@ -94,8 +94,10 @@ def test_a_python_without_ensurepip_is_told_what_to_install(checkout: Path) -> N
 def test_a_place_that_cannot_be_written_names_the_variable_that_moves_it() -> None:
     result = _start_in(ROOT, "demo", "--once", EMATIX_VENV="/proc/venv")
     assert result.returncode == 1
-    assert result.stderr.startswith("demo: ")
-    assert "set EMATIX_VENV to a folder of your own" in result.stderr
+    assert result.stderr == (
+        "demo: cannot write the virtual environment /proc/venv (No such file or directory); set EMATIX_VENV to a folder "
+        "of your own for it (and EMATIX_HOME to another one, for data)\n"
+    )
 
 
 def test_an_old_python_is_told_which_one_is_needed(checkout: Path) -> None:

@@ -24,8 +24,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ematix_flow.embedded import (
     BinariesNotFoundError,
+    DataFolderError,
     Embedded,
-    EmbeddedError,
     ServerFailedError,
     UnreachableFolderError,
     VersionMismatchError,
@@ -100,7 +100,7 @@ def ask(dsn: str, query: str) -> str:
 
 
 def wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -177,8 +177,11 @@ def test_an_unfinished_initdb_of_a_killed_process_is_swept_away(folder: Path) ->
 def test_a_process_killed_in_the_middle_of_initdb_does_no_harm(folder: Path) -> None:
     server = embedded(folder / "pg")
     with client(server) as process:
-        wait_until(lambda: any(server.home.glob("unfinished-data-*/PG_VERSION")))
+        wait_until(
+            lambda: process.poll() is not None or any(server.home.glob("unfinished-data-*/PG_VERSION"))
+        )
         process.kill()
+    assert process.returncode == -signal.SIGKILL
     assert ask(server.ensure(), "select 1") == "1"
 
 
@@ -221,19 +224,24 @@ def test_a_bin_variable_without_programs_is_refused(folder: Path, monkeypatch: p
         embedded(folder / "pg").ensure()
 
 
-def test_a_setting_the_server_refuses_is_reported_with_its_log(folder: Path) -> None:
-    server = Embedded(home=folder / "pg", settings={"no_such_setting": "1"})
+def test_a_setting_the_server_refuses_is_reported_with_its_log(shared: Embedded) -> None:
+    shared.ensure()
+    shared.stop()
+    server = Embedded(home=shared.home, settings={"no_such_setting": "1"})
     with stamina.set_testing(True), pytest.raises(ServerFailedError, match='parameter "no_such_setting"'):
         server.ensure()
 
 
-def test_data_without_its_password_file_is_reported(folder: Path) -> None:
-    server = embedded(folder / "pg")
-    server.ensure()
-    server.stop()
-    (server.home / "password").unlink()
-    with pytest.raises(EmbeddedError, match="password is missing"):
-        server.ensure()
+def test_data_without_its_password_file_is_reported(shared: Embedded) -> None:
+    shared.ensure()
+    shared.stop()
+    password = shared.home / "password"
+    password.rename(shared.home / "kept")
+    try:
+        with pytest.raises(DataFolderError, match="password is missing"):
+            shared.ensure()
+    finally:
+        (shared.home / "kept").rename(password)
 
 
 @pytest.mark.parametrize("package", ["filelock", "psutil"])

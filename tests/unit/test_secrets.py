@@ -66,7 +66,17 @@ URLS: dict[str, tuple[str | None, str]] = {
     "host=h password=hunter2 user=etl": ("hunter2", "host=h password=*** user=etl"),
     "host=h PASSWORD = hunter2": ("hunter2", "host=h PASSWORD = ***"),
     "host=h password='hun ter2' user=etl": ("'hun ter2'", "host=h password=*** user=etl"),
+    "host=h sslpassword=hunter2": ("hunter2", "host=h sslpassword=***"),
+    "postgresql://etl:${PASSWORD}@h/d?sslpassword=hunter2": (
+        "hunter2",
+        "postgresql://etl:***@h/d?sslpassword=***",
+    ),
+    "host=h password=${PASSWORD} sslpassword=hunter2": ("hunter2", "host=h password=*** sslpassword=***"),
     "postgresql://etl:${PASSWORD}@h/d": (None, "postgresql://etl:${PASSWORD}@h/d"),
+    "postgresql://etl:${FIRST}${SECOND}@h/d": (None, "postgresql://etl:${FIRST}${SECOND}@h/d"),
+    "postgresql://etl:${FIRST}-x@h/d": ("${FIRST}-x", "postgresql://etl:***@h/d"),
+    "host=h password='${PASSWORD}'": (None, "host=h password='${PASSWORD}'"),
+    "host=h password=''": (None, "host=h password=''"),
     "host=h password=${PASSWORD}": (None, "host=h password=${PASSWORD}"),
     "postgresql://etl@h/d": (None, "postgresql://etl@h/d"),
     "postgresql://etl:@h/d": (None, "postgresql://etl:@h/d"),
@@ -91,6 +101,9 @@ FORMS = {
     "postgresql://etl:%zz@h/d": {"%zz"},
     "postgresql://etl:p@ss/word@h/d": {"p@ss/word", "p"},  # what a parser makes of it could be shown too
     "host=h password='hun ter2'": {"'hun ter2'", "hun ter2"},
+    r"host=h password='it\'s'": {r"'it\'s'", r"it\'s", "it's"},
+    "host=h password=''": set(),
+    "postgresql://etl:'@h/d": {"'"},
     "postgresql://etl@h/d": set(),
 }
 

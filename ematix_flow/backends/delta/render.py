@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from ematix_flow.backends.delta import watermarks
-from ematix_flow.backends.delta.load import merge_predicate, slice_predicate
+from ematix_flow.backends.delta.slices import slice_predicate
 from ematix_flow.migration import AddColumn, CreateSchema, CreateTable, Step
 from ematix_flow.plan import Action, AddMissing, AddNewKeys, AddRows, ReplaceRows, TargetPlan
 from ematix_flow.spec import Table
@@ -42,10 +42,7 @@ def _action(action: Action, stored: Table, location: str) -> str:
         case AddRows():
             return f"append the rows to {location}"
         case AddNewKeys(keys=keys):
-            return (
-                f"merge into {location} as t using the rows as s on {merge_predicate(keys)} "
-                "when not matched then insert *"
-            )
+            return f"append to {location} the rows whose key ({', '.join(keys)}) it does not hold"
         case AddMissing(window=window):
             condition = slice_predicate(window, stored)
             where = f" where {condition}" if condition else ""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Self, assert_never
 
@@ -12,10 +11,11 @@ import pyarrow as pa
 from deltalake import DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError
 
-from ematix_flow.backends.delta import load, watermarks
-from ematix_flow.backends.delta.incoming import Incoming, keys_to_check
+from ematix_flow.backends.delta import watermarks
+from ematix_flow.backends.delta.checks import checked
+from ematix_flow.backends.delta.incoming import Incoming
 from ematix_flow.backends.delta.render import statements
-from ematix_flow.backends.delta.staging import Staging
+from ematix_flow.backends.delta.slices import missing_rows, slice_predicate
 from ematix_flow.backends.delta.store import CONFLICT, Store, create_table, open_table, reading, seen
 from ematix_flow.backends.delta.types import stored_table
 from ematix_flow.backends.delta.writer import Writer
@@ -110,7 +110,7 @@ class DeltaSink:
             adds_columns=any(isinstance(step, AddColumn) for step in plan.steps),
         )
         deleted = 0
-        with _checked(plan, incoming) as rows:
+        with checked(plan, incoming) as rows:
             match plan.action:
                 case AddRows():
                     inserted = writer.append(rows)
@@ -163,23 +163,13 @@ class DeltaSink:
         given = pa.Table.from_batches(list(incoming), incoming.schema)
         live = seen(handle, plan.table)
         names = [name for name in given.column_names if live.column(name)]
-        scan = handle.scan(columns=names, predicate=load.slice_predicate(window, live))
+        scan = handle.scan(columns=names, predicate=slice_predicate(window, live))
         held = pa.RecordBatchReader.from_stream(scan).read_all()
         for field in given.schema:
             if field.name not in names:
                 held = held.append_column(field, pa.nulls(held.num_rows, field.type))
         held = held.select(given.column_names).cast(given.schema)
-        yield from load.missing_rows(given, held).to_batches()
+        yield from missing_rows(given, held).to_batches()
 
     def _failed(self, plan: TargetPlan, reason: str) -> LoadError:
         return LoadError(job=plan.job, table=plan.table.full_name, reason=reason)
-
-
-@contextmanager
-def _checked(plan: TargetPlan, incoming: Incoming) -> Iterator[Iterable[pa.RecordBatch]]:
-    """The rows, each key once: as they come where that is proven, else from a staging file."""
-    if keys_to_check(plan):
-        with Staging(plan) as staging:
-            yield staging.distinct(incoming)
-    else:
-        yield incoming

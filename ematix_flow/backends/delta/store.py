@@ -22,6 +22,7 @@ _SECRET_OPTION = re.compile(r"key|secret|token|password|sas|credential|account",
 _DECORATION = re.compile(r"\x1b\[[0-9;]*m|↳|<[^<>]*>")  # a terminal's colours, and the tags of an S3 answer
 # What follows the sentence in an error: rows that a constraint refused, an S3 request's id, a Rust backtrace.
 _TAIL = re.compile(r"Preview of invalid data:.*|<RequestId>.*|\n\s*\d+: <unknown>.*", re.DOTALL)
+_QUOTED = re.compile(r"'[^']*'")  # how Arrow and DataFusion show the value that they could not cast
 CONFLICT = "another writer committed to the table meanwhile; nothing was loaded, run the job again"
 
 
@@ -71,8 +72,10 @@ class Store:
         return secrets.redact(text, self.secrets)
 
     def reason(self, error: Exception) -> str:
-        """What an error says, on one line: no colours, no rows, no backtrace, no secret."""
+        """What an error says, on one line: no colours, no rows, no backtrace, no secret, no hidden value."""
         text = _DECORATION.sub(" ", _TAIL.sub("", str(error)))
+        if not self.connection.show_values:
+            text = _QUOTED.sub(f"'{secrets.HIDDEN}'", text)
         return self.redact(" ".join(text.split()))
 
     def cause(self, error: Exception) -> Exception | None:

@@ -10,7 +10,12 @@ from typing import Literal
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 
-from ematix_flow.backends.delta.load import merge_predicate
+from ematix_flow.backends.delta.keys import new_rows, range_predicate
+from ematix_flow.backends.delta.spool import Spool
+
+# What is held in memory while keys are compared: rows of the source by size, keys of the target by number.
+_CHUNK_BYTES = 64 * 2**20
+_BLOCK_ROWS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,30 +46,35 @@ class Writer:
         return self._write(started or (), "overwrite")
 
     def add_new_keys(self, rows: Iterable[pa.RecordBatch], keys: Sequence[str]) -> int:
-        """Add the rows whose key the table does not hold. Keys are unique within `rows`."""
+        """Add the rows whose key the table does not hold. Keys are unique within `rows`.
+
+        Not delta-rs's MERGE, which holds the whole target in memory to find that out. The rows are compared with the
+        target's key columns a chunk at a time, and the new ones wait on disk: the writer may not read the table while
+        it writes.
+        """
         if not self.handle.count():
             return self.append(rows)
-        before = self.handle.version()
-        merger = self.handle.merge(
-            pa.RecordBatchReader.from_batches(self.schema, iter(rows)),
-            predicate=merge_predicate(keys),
-            source_alias="s",
-            target_alias="t",
-            merge_schema=True,
-            commit_properties=self._properties(),
-        )
-        inserted: int = merger.when_not_matched_insert_all().execute()["num_target_rows_inserted"]
-        if self.handle.version() == before:
-            self.append(())  # a merge that changes nothing commits nothing, not even a watermark
-        return inserted
+        with Spool(self.schema) as spool:
+            for chunk in _chunks(rows, self.schema):
+                spool.write(new_rows(chunk, self._held_keys(chunk, keys), keys))
+            return self.append(spool.batches())
+
+    def _held_keys(self, chunk: pa.Table, keys: Sequence[str]) -> Iterator[pa.Table]:
+        """The target's keys, as far as they lie near the chunk's, in blocks."""
+        wanted = pa.schema([self.schema.field(key) for key in keys])
+        scan = self.handle.scan(columns=list(keys), predicate=range_predicate(chunk, keys))
+        block: list[pa.RecordBatch] = []
+        for batch in pa.RecordBatchReader.from_stream(scan):
+            block.append(batch.select(list(keys)).cast(wanted))
+            if sum(part.num_rows for part in block) >= _BLOCK_ROWS:
+                yield pa.Table.from_batches(block)
+                block = []
+        if block:
+            yield pa.Table.from_batches(block)
 
     @property
     def _must_commit(self) -> bool:
         return self.watermark is not None or self.adds_columns
-
-    def _properties(self) -> CommitProperties:
-        transactions = [self.watermark] if self.watermark else None
-        return CommitProperties(max_commit_retries=0, app_transactions=transactions)
 
     def _write(self, rows: Iterable[pa.RecordBatch], mode: Literal["append", "overwrite"]) -> int:
         written = 0
@@ -80,7 +90,9 @@ class Writer:
             pa.RecordBatchReader.from_batches(self.schema, counted()),
             mode=mode,
             schema_mode="merge",
-            commit_properties=self._properties(),
+            commit_properties=CommitProperties(
+                max_commit_retries=0, app_transactions=[self.watermark] if self.watermark else None
+            ),
         )
         return written
 
@@ -92,3 +104,18 @@ def _started(rows: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch] | None:
         if batch.num_rows:
             return chain((batch,), remaining)
     return None
+
+
+def _chunks(rows: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
+    """The rows in tables of about `_CHUNK_BYTES`, none of them empty."""
+    chunk: list[pa.RecordBatch] = []
+    size = 0
+    for batch in rows:
+        if batch.num_rows:
+            chunk.append(batch)
+            size += batch.nbytes
+        if size >= _CHUNK_BYTES:
+            yield pa.Table.from_batches(chunk, schema)
+            chunk, size = [], 0
+    if chunk:
+        yield pa.Table.from_batches(chunk, schema)

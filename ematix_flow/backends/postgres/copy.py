@@ -8,21 +8,42 @@ apart (PostgreSQL manual, "COPY", CSV format).
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv
 
 _OPTIONS = csv.WriteOptions(include_header=False, quoting_style="needed")
 
 
 def encode(batch: pa.RecordBatch) -> bytes:
-    """The batch as CSV lines, columns in the batch's order."""
-    arrays = [_text(array) for array in batch.columns]
+    """The batch as CSV lines, columns in the batch's order.
+
+    Raises:
+        pa.ArrowInvalid: PostgreSQL cannot hold a value; it names the column.
+    """
+    texts = [_column(name, array) for name, array in zip(batch.schema.names, batch.columns, strict=True)]
     out = io.BytesIO()
-    csv.write_csv(pa.RecordBatch.from_arrays(arrays, names=batch.schema.names), out, _OPTIONS)
-    return out.getvalue()
+    csv.write_csv(pa.RecordBatch.from_arrays(texts, names=batch.schema.names), out, _OPTIONS)
+    lines = out.getvalue()
+    if b"\0" in lines:
+        _refuse_zero_bytes(batch.schema.names, texts)
+    return lines
+
+
+def _column(name: str, array: pa.Array) -> pa.Array:
+    try:
+        return _text(array)
+    except pa.ArrowInvalid as error:
+        raise pa.ArrowInvalid(f"column '{name}': {error}") from error
+
+
+def _refuse_zero_bytes(names: Sequence[str], texts: Sequence[pa.Array]) -> None:
+    for name, array in zip(names, texts, strict=True):
+        if pa.types.is_string(array.type) and pc.any(pc.match_substring(array, "\0")).as_py():
+            raise pa.ArrowInvalid(f"column '{name}': a text holds a zero byte, which PostgreSQL cannot store")
 
 
 def _text(array: pa.Array) -> pa.Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import Any, assert_never
 
 from psycopg import sql
 
@@ -109,6 +109,22 @@ def insert_stage(plan: TargetPlan) -> sql.Composed:
             assert_never(plan.action)
     statement = sql.SQL("insert into {} ({}) {}").format(table_sql(plan.stored), columns, select)
     return sql.Composed([statement, _on_conflict(plan)])
+
+
+def told(statement: sql.Composed) -> sql.Composed:
+    """Run a statement and have it tell how many rows passed through each of its nodes."""
+    return sql.SQL("explain (analyze, timing off, summary off, format json) {}").format(statement)
+
+
+def read_and_conflicting(account: list[dict[str, Any]]) -> tuple[int, int]:
+    """How many rows an insert was given, and how many of them were already there, by its own account.
+
+    Its rows come from its outer child; scalar sub-selects and WITH queries hang beside that one as init plans.
+    """
+    insert = account[0]["Plan"]
+    given = [child for child in insert["Plans"] if child["Parent Relationship"] == "Outer"]
+    read = sum(round(child["Actual Rows"] * child["Actual Loops"]) for child in given)
+    return read, round(insert.get("Conflicting Tuples", 0))
 
 
 def _on_conflict(plan: TargetPlan) -> sql.Composable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -26,6 +27,8 @@ _SETTINGS = {
     "client_encoding": "UTF8",
     "application_name": "ematix-flow",
 }
+# COPY tells in the error's context which column it was reading; what follows there shows the value.
+_COPY_PLACE = re.compile(r"^COPY .*, line \d+, column (?P<column>.+?): ", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +93,8 @@ def unavailable(address: Address, error: Exception) -> BackendUnavailableError:
 def reason(address: Address, error: psycopg.Error) -> str:
     """The server's primary message, or what a guard of ours said. A DETAIL is never copied: it shows values."""
     primary = error.diag.message_primary or str(error).strip()
+    if place := _COPY_PLACE.search(error.diag.context or ""):
+        primary = f"column '{place['column']}': {primary}"
     return address.redact(guard_reason(primary) or primary)
 
 

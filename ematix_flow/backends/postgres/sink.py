@@ -157,12 +157,8 @@ class PostgresSink:
         """One statement; its own account of itself tells how many rows it read (no second pass)."""
         deleted = self._delete_all(plan)
         statement = load.insert_select(plan, select)
-        (told,) = self._row(
-            sql.SQL("explain (analyze, timing off, summary off, format json) {}").format(statement)
-        )
-        insert = told[0]["Plan"]
-        conflicting = round(insert.get("Conflicting Tuples", 0))
-        read = sum(round(child["Actual Rows"] * child["Actual Loops"]) for child in insert["Plans"])
+        (told,) = self._row(load.told(statement))
+        read, conflicting = load.read_and_conflicting(told)
         return LoadCounts(read=read, inserted=read - conflicting, unchanged=conflicting, deleted=deleted)
 
     def _load_staged(self, plan: TargetPlan, rows: Stream) -> LoadCounts:

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
+from psycopg import sql
 
 from ematix_flow.errors import LoadError, WatermarkError
 from ematix_flow.plan import Action, AddNewKeys, AddRows, Proven, ReplaceRows, TargetPlan, Unproven
@@ -122,7 +123,7 @@ def test_a_watermark_before_1970_is_kept(lake: Any) -> None:
 def test_a_watermark_beyond_the_calendar_is_refused_before_any_row(lake: Any) -> None:
     lake.load(ORDERS, AddRows(), [order(1)])
     far = Watermark(cursor=CURSOR, value="10000-01-01 00:00:00+00", type=Scalar.TIMESTAMPTZ)
-    with pytest.raises(WatermarkError, match="table shop.orders: the watermark cannot be kept"):
+    with pytest.raises(WatermarkError, match=r"table shop\.orders: the watermark cannot be kept"):
         lake.load(ORDERS, AddRows(), [order(2)], watermark=far)
     assert lake.rows(ORDERS) == [order(1)]
 
@@ -177,8 +178,6 @@ def test_a_cancelled_load_commits_nothing(
 
 
 def test_a_select_of_a_server_is_refused(lake: Any, plan_for: Callable[..., TargetPlan]) -> None:
-    from psycopg import sql
-
     with lake.sink() as sink:
         plan = plan_for(sink.observe(ORDERS), ORDERS, AddRows())
         with pytest.raises(LoadError, match="from record batches"):

@@ -92,7 +92,7 @@ def with_options(lake: Any, **options: str) -> Any:
 
 def test_a_bucket_that_does_not_exist_is_told_without_the_secret(s3_lake: Any) -> None:
     absent = replace(s3_lake, environ={**s3_lake.environ, "LAKE_BUCKET": "no-such-bucket-s3cr3t"})
-    with pytest.raises(BackendUnavailableError, match="connection 'lake'.*NoSuchBucket") as caught:
+    with pytest.raises(BackendUnavailableError, match=r"connection 'lake'.*NoSuchBucket") as caught:
         absent.load(ORDERS, AddRows(), [order(1)])
     assert caught.value.connection == "lake"
     assert "s3cr3t" not in told(caught.value)
@@ -103,7 +103,7 @@ def test_a_server_that_is_down_is_told_without_the_secret(s3_lake: Any) -> None:
         probe.bind(("127.0.0.1", 0))
         closed = f"http://127.0.0.1:{probe.getsockname()[1]}"
     down = with_options(s3_lake, AWS_ENDPOINT_URL=closed, max_retries="0")
-    with pytest.raises(BackendUnavailableError, match="s3://\\${LAKE_BUCKET}/data/shop/orders") as caught:
+    with pytest.raises(BackendUnavailableError, match=r"s3://\${LAKE_BUCKET}/data/shop/orders") as caught:
         down.load(ORDERS, AddRows(), [order(1)])
     assert "s3cr3t" not in told(caught.value)
 

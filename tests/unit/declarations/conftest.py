@@ -46,11 +46,6 @@ Namespace = dict[str, Any]
 
 
 @pytest.fixture
-def project() -> Project:
-    return Project()
-
-
-@pytest.fixture
 def declare(project: Project, tmp_path: Path) -> Callable[[str], Namespace]:
     """Run a text as the file `shop.py`; what it defines is there for the next text."""
     seen: Namespace = VOCABULARY | {"ematix": project}

@@ -66,7 +66,7 @@ WINDOW = ColumnRange(
         (AddRows(), f"append the rows to {PLACE}"),
         (
             AddNewKeys(keys=("id",), uniqueness=PROVEN),
-            f'merge into {PLACE} as t using the rows as s on "t"."id" = "s"."id" when not matched then insert *',
+            f"append to {PLACE} the rows whose key (id) it does not hold",
         ),
         (
             AddMissing(window=WINDOW),

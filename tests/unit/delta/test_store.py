@@ -107,3 +107,9 @@ def test_nothing_is_chained_where_values_must_not_show() -> None:
 )
 def test_a_reason_is_one_line_without_decoration_or_rows(text: str, told: str) -> None:
     assert store("/lake").reason(DeltaError(text)) == told
+
+
+def test_a_value_is_not_shown_where_values_must_not_show() -> None:
+    error = DeltaError("Cannot cast string 'Ann Smith' to value of Date32 type")
+    hidden = store("/lake", show_values=False).reason(error)
+    assert hidden == "Cannot cast string '***' to value of Date32 type"

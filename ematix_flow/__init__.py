@@ -37,6 +37,7 @@ from ematix_flow.project import (
     Target,
     connection_of,
     ematix,
+    literal_secrets,
     table_of,
 )
 from ematix_flow.query import TableRef, parse_select, source_tables
@@ -115,6 +116,7 @@ __all__ = [
     "ematix",
     "explain",
     "iter_job",
+    "literal_secrets",
     "mode_name",
     "natural_key",
     "parse_select",

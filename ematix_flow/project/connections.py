@@ -60,7 +60,7 @@ def connection_from_class(cls: type[Any], name: str, *, origin: Origin, report: 
 
 def warn_of_literal_secrets(connection: Connection) -> None:
     """Warn, at the line of the declaration, of secrets that stand in it in plain text; none is shown."""
-    for field, variable in _literal_secrets(connection):
+    for field, variable in literal_secrets(connection):
         warnings.warn_explicit(
             f"connection '{connection.name}', {field}: holds a secret in plain text; put it into an environment "
             f"variable and refer to it, as in ${{{variable}}}",
@@ -226,7 +226,7 @@ def _report_fields(error: ValidationError, kind: str, model: type[_AnyFields], r
 _SECRET_OPTION = re.compile(r"SECRET|TOKEN|PASSWORD|SIGNATURE|(ACCOUNT|ACCESS|SAS)_KEY$", re.IGNORECASE)
 
 
-def _literal_secrets(connection: Connection) -> list[tuple[str, str]]:
+def literal_secrets(connection: Connection) -> list[tuple[str, str]]:
     """(field, a name for the variable to use instead) of each secret in plain text."""
     found = []
     prefix = connection.name.upper()

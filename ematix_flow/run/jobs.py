@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -87,7 +87,7 @@ def iter_job(
     targets: Sequence[str] | None = None,
     full_refresh: bool = False,
     connections: Mapping[str, Connection] | None = None,
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """Run a job and tell each thing as it happens; arguments as for `plan_job`. Closing the iterator cancels.
 
     A target that fails is told as a `TargetResult` with its error, and the others go on.

@@ -89,7 +89,7 @@ class _Worker:
                 counts = self.opened.sink.load(self.plan, self._told())
         except EmatixError as error:
             result = failed(self.opened.target, self.plan, error, time.monotonic() - started)
-        except Exception as error:  # noqa: BLE001  # a thread's error must reach the caller, whatever it is
+        except BaseException as error:  # noqa: BLE001  # the caller waits for a result; a body may raise SystemExit
             wrapped = LoadError(
                 job=self.plan.job,
                 table=self.plan.table.full_name,

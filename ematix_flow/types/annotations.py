@@ -87,7 +87,7 @@ def _numeric_value(parameters: Any) -> Decimal:
 def _array_value(element: Any) -> ListOf:
     value = getattr(element, "value", None)
     if not (isinstance(element, type) and issubclass(element, ColumnType) and value):
-        raise TypeError(f"Array[{element!r}]: the element is a column type, as in Array[Text] or Array[String[8]]")
+        raise TypeError(f"Array[{element!r}]: the element is a column type, as in Array[Text]")
     if isinstance(value, ListOf):
         raise TypeError("Array[Array[…]]: PostgreSQL has one array type for all dimensions; declare Array[T]")
     return ListOf(value)

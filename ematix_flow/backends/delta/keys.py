@@ -26,10 +26,12 @@ def repeated_rows(keys: pa.Table) -> list[list[int]]:
     """For each key that stands in several rows, the numbers of those rows, ascending. No key is NULL."""
     numbered = _numbered(keys)
     names = numbered.column_names[:-1]
-    groups = numbered.group_by(names).aggregate([(_ROW, "count")])
-    repeated = groups.filter(pc.greater(groups.column(f"{_ROW}_count"), 1)).select(names)
-    if not repeated.num_rows:
+    # One thread: with more, each builds a hash table of its own.
+    groups = numbered.group_by(names, use_threads=False)
+    if groups.aggregate([]).num_rows == keys.num_rows:
         return []
+    counts = groups.aggregate([(_ROW, "count")])
+    repeated = counts.filter(pc.greater(counts.column(f"{_ROW}_count"), 1)).select(names)
     rows = numbered.join(repeated, names, join_type="left semi").group_by(names).aggregate([(_ROW, "list")])
     return [sorted(group) for group in rows.column(f"{_ROW}_list").to_pylist()]
 
@@ -75,7 +77,7 @@ def new_rows(rows: pa.Table, held: Iterable[pa.Table], keys: Sequence[str]) -> p
     names = numbered.column_names[:-1]
     for block in held:
         numbered = numbered.join(block.rename_columns(names), names, join_type="left anti")
-    return rows.take(pc.sort(numbered.column(_ROW)))
+    return rows.take(numbered.sort_by(_ROW).column(_ROW))
 
 
 def range_predicate(rows: pa.Table, keys: Sequence[str]) -> str | None:

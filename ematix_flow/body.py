@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from ematix_flow.errors import SourceQueryError
+from ematix_flow.errors import EmatixError, SourceQueryError
 from ematix_flow.query import Select, parse_select
 from ematix_flow.spec import Job
 from ematix_flow.state import SourceColumn
@@ -49,6 +49,7 @@ def call_body(job: Job, handle: SourceHandle | None) -> Given:
 
     Raises:
         SourceQueryError: the body raises, gives something else, or its SQL is not one read-only select.
+        BackendUnavailableError: the body reads the source, which cannot be reached.
     """
     try:
         given = job.body(handle) if takes_argument(job.body) else job.body()
@@ -57,6 +58,8 @@ def call_body(job: Job, handle: SourceHandle | None) -> Given:
         return _rows(job, given)
     except SourceQueryError as error:
         raise SourceQueryError(job=job.name, reason=error.reason) from error
+    except EmatixError:  # of `conn.read`, which names its job
+        raise
     except Exception as error:
         raise SourceQueryError(
             job=job.name, reason=f"the body raised {type(error).__name__}: {error}"
@@ -73,6 +76,12 @@ def _rows(job: Job, given: Any) -> Rows:
     first = next(batches, None)
     if first is None:
         return Rows(None, Batches(pa.schema([]), iter(())))
+    names = first.schema.names
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise SourceQueryError(
+            job=job.name,
+            reason=f"the body yields {', '.join(repeated)} more than once; give each column its own name",
+        )
     columns = tuple(SourceColumn(name=field.name, type=from_arrow(field.type)) for field in first.schema)
     return Rows(columns, Batches(first.schema, _same_schema(job, first.schema, chain([first], batches))))
 
@@ -87,7 +96,7 @@ def _batches(job: Job, given: Any) -> Iterator[pa.RecordBatch]:
             yield from pa.RecordBatchReader.from_stream(given)
         case _ if hasattr(given, "__iter__") and not isinstance(given, (dict, bytes)):
             for item in given:
-                if isinstance(item, (list, dict)) or not isinstance(item, (pa.RecordBatch, pa.Table)):
+                if not isinstance(item, (pa.RecordBatch, pa.Table)):
                     raise _wrong(job, f"yielded {type(item).__name__}")
                 yield from _batches(job, item)
         case _:

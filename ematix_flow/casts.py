@@ -20,7 +20,7 @@ class Cast(enum.Enum):
     NONE = "same type"
     LOSSLESS = "lossless"
     CHECKED = "checked"  # may fail on a value, loudly
-    SCALE = "checked for scale"  # numeric to fewer digits: guarded, since the server would round
+    SCALE = "checked for scale"  # to fewer digits behind the point: never rounded
     ABSENT = "null"  # the source has no such column
 
 
@@ -35,13 +35,13 @@ Verdict: TypeAlias = Cast | Refused
 
 _INTEGERS = (Scalar.SMALLINT, Scalar.INTEGER, Scalar.BIGINT)
 _INTEGER_DIGITS = {Scalar.SMALLINT: 5, Scalar.INTEGER: 10, Scalar.BIGINT: 19}
+# Not time and timestamp: read as such, a text loses the zone it may carry.
 _PARSED_FROM_TEXT = (
     *_INTEGERS,
     Scalar.REAL,
     Scalar.DOUBLE,
     Scalar.BOOLEAN,
     Scalar.DATE,
-    Scalar.TIME,
     Scalar.TIMESTAMPTZ,
     Scalar.INTERVAL,
     Scalar.JSON,
@@ -132,7 +132,8 @@ def _remedy(source: DataType, declared: DataType) -> str:
     fractional = source in (Scalar.REAL, Scalar.DOUBLE) or isinstance(source, Decimal)
     if fractional and declared in _INTEGERS:
         return f"round(x)::{postgres_name(declared)}"
+    if isinstance(declared, Varchar):
+        return "x::text"
     if isinstance(declared, Decimal) and declared.scale is not None:
         return f"round(x::numeric, {declared.scale})"
     return f"x::{postgres_name(declared)}"
-

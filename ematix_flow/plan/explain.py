@@ -52,10 +52,13 @@ def describe_window(window: ReadWindow) -> str:
     match window:
         case Everything(why=why):
             return f"every row, because {why}"
+        case ColumnRange(column=column, bound=None):
+            return f"nothing, because the source holds no value of {column}"
         case ColumnRange(column=column, lower=None, bound=bound):
             return f"{column} up to {bound}, because no watermark is used"
         case ColumnRange(column=column, lower=lower, bound=bound, lookback=lookback):
-            return f"{column} from {lower} less {lookback} to {bound}"
+            less = f" less {lookback}" if lookback else ""
+            return f"{column} from {lower}{less} to {bound}"
         case SinceTransaction(xid=xid):
             return f"rows written since transaction {xid}"
         case _:

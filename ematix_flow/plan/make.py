@@ -163,9 +163,8 @@ def uniqueness(target: JobTarget, select: Select | None, source: SourceState, re
 def _notes(window: ReadWindow) -> tuple[str, ...]:
     match window:
         case ColumnRange(column=column, lookback=lookback):
-            return (
-                f"a row whose {column} lies more than {lookback} below the watermark when it commits is not seen",
-            )
+            below = f"more than {lookback} below" if lookback else "below"
+            return (f"a row whose {column} lies {below} the watermark when it commits is not seen",)
         case _:
             return ()
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import ParseError, TokenError
+from sqlglot.errors import ParseError
 
 from ematix_flow.errors import SourceQueryError
 from ematix_flow.query.lexer import Kind, Lexeme, lex, place
@@ -25,7 +25,7 @@ _PARAMETER = (
 def parse_select(text: str) -> Select:
     """Read `text` as one read-only SELECT in PostgreSQL's SQL.
 
-    A closing `;`, comments, WITH, set operations and `table raw.events` are fine.
+    A closing `;`, comments, WITH and set operations are fine.
 
     Raises:
         SourceQueryError: it is anything else; `reason` says what, and what to write instead.
@@ -34,8 +34,8 @@ def parse_select(text: str) -> Select:
     while lexemes and lexemes[-1].sign == ";":
         text, lexemes = text[: lexemes[-1].start], lexemes[:-1]
     _refuse_unless_one_statement(text, lexemes)
-    _refuse_other_statements(lexemes)
     _refuse_what_no_query_holds(text, lexemes)
+    _refuse_other_statements(lexemes)
     tree = _tree(text)
     _refuse_what_does_more_than_read(tree)
     return Select(text=text, tree=tree)
@@ -50,6 +50,17 @@ def _refuse_unless_one_statement(text: str, lexemes: Sequence[Lexeme]) -> None:
         raise SourceQueryError(
             reason=f"the query holds more than one statement (`;` at {where}); return exactly one SELECT"
         )
+
+
+def _refuse_what_no_query_holds(text: str, lexemes: Sequence[Lexeme]) -> None:
+    for lexeme in lexemes:
+        if lexeme.kind is Kind.PARAMETER:
+            raise SourceQueryError(reason=_PARAMETER)
+        if lexeme.kind is Kind.WORD and not lexeme.text.isprintable():
+            raise SourceQueryError(
+                reason=f"the word at {place(text, lexeme.start)} holds an invisible character that PostgreSQL "
+                "takes for a letter (a non-breaking space?); write a plain space"
+            )
 
 
 def _refuse_other_statements(lexemes: Sequence[Lexeme]) -> None:
@@ -73,7 +84,9 @@ def _refuse_other_statements(lexemes: Sequence[Lexeme]) -> None:
             reason="the query is VALUES, whose columns have no names; write "
             "`select … from (values …) as v (a, b)`"
         )
-    if first not in ("select", "with", "table", "("):
+    if first == "table":
+        raise SourceQueryError(reason="the query is TABLE; write `select * from` and the table's name")
+    if first not in ("select", "with", "("):
         raise SourceQueryError(reason=_NO_SELECT)
 
 
@@ -96,21 +109,10 @@ def _first_words(lexemes: Sequence[Lexeme]) -> Iterator[str]:
                 yield after
 
 
-def _refuse_what_no_query_holds(text: str, lexemes: Sequence[Lexeme]) -> None:
-    for lexeme in lexemes:
-        if lexeme.kind is Kind.PARAMETER:
-            raise SourceQueryError(reason=_PARAMETER)
-        if lexeme.kind is Kind.WORD and not lexeme.text.isprintable():
-            raise SourceQueryError(
-                reason=f"the word at {place(text, lexeme.start)} holds an invisible character that PostgreSQL "
-                "takes for a letter (a non-breaking space?); write a plain space"
-            )
-
-
 def _tree(text: str) -> exp.Query:
     try:
         tree = sqlglot.parse_one(text, read="postgres")
-    except (ParseError, TokenError, RecursionError) as error:
+    except Exception as error:  # on odd text sqlglot's parser trips over itself (IndexError, …)
         raise SourceQueryError(reason=_unreadable(error)) from error
     if not isinstance(tree, (exp.Select, exp.SetOperation, exp.Subquery)):
         raise SourceQueryError(reason=_NO_SELECT)

@@ -165,7 +165,7 @@ class LiveServer:
         assert "errors" not in answer, answer["errors"]
         return answer["data"]
 
-    def wait_for(self, ready: Callable[[], _T], *, seconds: float, what: str) -> _T:
+    def wait_for(self, ready: Callable[[], _T | None], *, seconds: float, what: str) -> _T:
         """The first true value that `ready` gives."""
         deadline = time.monotonic() + seconds
         while not (found := ready()):

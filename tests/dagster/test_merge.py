@@ -8,10 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
+import psycopg
 import pytest
 
 from ematix_flow import DuplicateNameError, Job, Project
-from ematix_flow_dagster import AssetData, EmatixTranslator, SourceData, build_definitions
+from ematix_flow_dagster import AssetData, EmatixConnection, EmatixTranslator, SourceData, build_definitions
 
 DeclareJob = Callable[..., Job]
 OURS = dg.AssetKey(["warehouse", "analytics", "events"])
@@ -43,6 +44,39 @@ def test_assets_of_both_sides_depend_on_each_other(project: Project, declare_job
         "warehouse/analytics/events": {"warehouse/raw/events"},
         "report": {"warehouse/analytics/events"},
     }
+
+
+def test_both_sides_run_on_the_resource_of_the_location(
+    project: Project,
+    declare_job: DeclareJob,
+    db: psycopg.Connection,
+    dsn: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @dg.asset(key=["warehouse", "raw", "events"])
+    def make() -> None:
+        db.execute("create schema raw")
+        db.execute(
+            "create table raw.events as select 1::bigint as event_id, 'one' as name, 2.5 as price, "
+            "timestamptz '2026-01-01 00:00Z' as received_at"
+        )
+
+    @dg.asset(deps=[OURS])
+    def read() -> dg.MaterializeResult[None]:
+        rows = db.execute("select event_id, name from analytics.events").fetchall()
+        return dg.MaterializeResult(metadata={"rows": str(rows)})
+
+    declare_job("events")
+    monkeypatch.setenv("THEIR_DSN", dsn)
+    theirs = dg.Definitions(
+        assets=[make, read],
+        jobs=[dg.define_asset_job("own_job", selection="*")],
+        resources={"warehouse": EmatixConnection(url=dg.EnvVar("THEIR_DSN"))},
+    )
+    definitions = build_definitions(project=project, merge_with=theirs)
+    result = definitions.resolve_job_def("own_job").execute_in_process()
+    [told] = result.asset_materializations_for_node("read")
+    assert told.metadata["rows"].value == "[(1, 'one')]"
 
 
 def test_a_source_keeps_the_words_of_the_location_that_has_it_too(

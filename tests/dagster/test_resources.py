@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from ematix_flow import Job, LiteralPasswordWarning, Project
 from ematix_flow_dagster import EmatixConnection, build_definitions
@@ -40,7 +41,7 @@ def test_a_job_needs_the_resources_of_its_connections(project: Project, declare_
 def test_a_literal_password_is_hidden_in_the_resource_and_used_by_the_run(
     declare_job: DeclareJob, project: Project, db: psycopg.Connection, dsn: str
 ) -> None:
-    password = psycopg.conninfo.conninfo_to_dict(dsn)["password"]
+    password = str(conninfo_to_dict(dsn)["password"])
     with pytest.warns(LiteralPasswordWarning):
         project.connection(type("secretive", (), {"kind": "postgres", "url": dsn}))
     declare_job("events", target_connection="secretive", sql=ONE_EVENT)
@@ -54,8 +55,16 @@ def test_a_literal_password_is_hidden_in_the_resource_and_used_by_the_run(
 ONE_EVENT = "select 1::bigint as event_id, 'one'::text as name, 1.5 as price, timestamptz '2026-01-01 00:00Z' as received_at"
 
 
+def as_resources(resources: dict[str, Any]) -> dict[str, Any]:
+    return {"resources": resources}
+
+
+def as_definitions_of_their_own(resources: dict[str, Any]) -> dict[str, Any]:
+    return {"merge_with": dg.Definitions(resources=resources)}
+
+
 @pytest.mark.parametrize("url", ["${OTHER_DSN}", dg.EnvVar("OTHER_DSN")])
-@pytest.mark.parametrize("given", ["resources", "merge_with"])
+@pytest.mark.parametrize("given", [as_resources, as_definitions_of_their_own])
 def test_a_resource_of_ones_own_takes_the_place_of_the_declared_connection(
     declare_job: DeclareJob,
     project: Project,
@@ -63,15 +72,12 @@ def test_a_resource_of_ones_own_takes_the_place_of_the_declared_connection(
     dsn: str,
     monkeypatch: pytest.MonkeyPatch,
     url: str,
-    given: str,
+    given: Callable[..., Any],
 ) -> None:
     monkeypatch.setenv("OTHER_DSN", dsn)
     declare_job("events", sql=ONE_EVENT)
     resources = {"warehouse": EmatixConnection(url=url)}
-    definitions = build_definitions(
-        project=project,
-        **{given: dg.Definitions(resources=resources) if given == "merge_with" else resources},
-    )
+    definitions = build_definitions(project=project, **given(resources))
     assert definitions.resolve_job_def("load_events_job").execute_in_process().success
     assert db.execute("select name from analytics.events").fetchall() == [("one",)]
 
@@ -80,17 +86,16 @@ class Mailer(dg.ConfigurableResource[Any]):
     host: str
 
 
-@pytest.mark.parametrize("given", ["resources", "merge_with"])
-def test_a_resource_of_another_kind_under_a_connections_name_is_refused(project: Project, given: str) -> None:
+@pytest.mark.parametrize("given", [as_resources, as_definitions_of_their_own])
+def test_a_resource_of_another_kind_under_a_connections_name_is_refused(
+    project: Project, given: Callable[..., Any]
+) -> None:
     resources = {"warehouse": Mailer(host="localhost")}
     with pytest.raises(
         dg.DagsterInvalidDefinitionError,
         match="resource 'warehouse' is a Mailer, and a connection is called 'warehouse' too",
     ):
-        build_definitions(
-            project=project,
-            **{given: dg.Definitions(resources=resources) if given == "merge_with" else resources},
-        )
+        build_definitions(project=project, **given(resources))
 
 
 @pytest.mark.parametrize(

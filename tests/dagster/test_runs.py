@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import psycopg
 import pyarrow as pa
 import pytest
+from deltalake import DeltaTable
 
 from ematix_flow import Job, Project
 from ematix_flow_dagster import build_definitions
@@ -65,7 +67,7 @@ def metadata(result: dg.ExecuteInProcessResult, key: dg.AssetKey = EVENTS) -> di
 
 
 def count(db: psycopg.Connection, table: str) -> int:
-    [(found,)] = db.execute(f"select count(*) from {table}").fetchall()  # type: ignore[arg-type]  # noqa: S608  # a test's own table
+    [(found,)] = db.execute(f"select count(*) from {table}").fetchall()  # noqa: S608  # a test's own table
     return int(found)
 
 
@@ -182,6 +184,22 @@ def test_record_batches_of_a_body_are_loaded(
     assert told["rows_inserted"] == 2
     assert told["bytes"] > 0
     assert "-- the body yields record batches" in told["sql"]
+
+
+def test_a_target_in_a_lake_is_loaded_by_the_same_job(
+    warehouse: psycopg.Connection,
+    declare_job: DeclareJob,
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LAKE_URL", str(tmp_path))
+    declare_job("events", "archive", target_connection={"events": "warehouse", "archive": "lake"})
+    result = run()
+    assert result.success
+    told = {event.asset_key: event for event in result.asset_materializations_for_node("load_events")}
+    assert told.keys() == {EVENTS, dg.AssetKey(["lake", "analytics", "archive"])}
+    assert DeltaTable(tmp_path / "analytics" / "archive").to_pyarrow_table().num_rows == 3
 
 
 def test_a_misspelt_word_of_the_run_config_is_refused(declare_job: DeclareJob, run: Run) -> None:

@@ -20,7 +20,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 def schedules(definitions: dg.Definitions) -> dict[str, dg.ScheduleDefinition]:
-    return {schedule.name: schedule for schedule in definitions.schedules or ()}
+    return {schedule.name: schedule for schedule in definitions.get_repository_def().schedule_defs}
 
 
 def steps(definitions: dg.Definitions, job: str) -> list[str]:

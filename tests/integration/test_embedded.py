@@ -160,8 +160,9 @@ def test_another_database_on_the_same_server_is_created_when_asked_for(shared: E
 def test_three_processes_at_once_get_one_server(folder: Path) -> None:
     server = embedded(folder / "pg")
     clients = [client(server) for _ in range(3)]
-    answers = {process.communicate(timeout=60)[0].strip() for process in clients}
-    assert [process.returncode for process in clients] == [0, 0, 0]
+    outputs = [process.communicate(timeout=60) for process in clients]
+    assert [process.returncode for process in clients] == [0, 0, 0], outputs
+    answers = {answer.strip() for answer, _ in outputs}
     assert answers == {embedded(server.home, dbname="demo").running_dsn()}
 
 
@@ -181,7 +182,8 @@ def test_a_process_killed_in_the_middle_of_initdb_does_no_harm(folder: Path) -> 
             lambda: process.poll() is not None or any(server.home.glob("unfinished-data-*/PG_VERSION"))
         )
         process.kill()
-    assert process.returncode == -signal.SIGKILL
+        errors = process.communicate(timeout=60)[1]
+    assert process.returncode == -signal.SIGKILL, errors
     assert ask(server.ensure(), "select 1") == "1"
 
 
@@ -314,7 +316,9 @@ def test_serve_leaves_a_server_it_adopted(shared: Embedded) -> None:
 def test_a_killed_client_leaves_the_server_up(shared: Embedded) -> None:
     with client(shared, then="time.sleep(60)") as process:
         assert process.stdout is not None
+        assert process.stderr is not None
         running = process.stdout.readline().strip()
+        assert running, process.stderr.read()
         pid = server_pid(shared)
         process.kill()
     assert (shared.running_dsn(), shared.ensure(), server_pid(shared)) == (running, running, pid)

@@ -14,6 +14,7 @@ import psycopg
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
+from support.s3 import Bucket
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 # A process of its own for each run: the examples declare on the one ready-made project.
@@ -46,7 +47,9 @@ def run(example: str, job: str, environ: Mapping[str, str]) -> Told:
 @pytest.fixture
 def events(db: psycopg.Connection) -> psycopg.Connection:
     db.execute("create schema raw")
-    db.execute("create table raw.events (event_id bigint primary key, name text, received_at timestamptz not null)")
+    db.execute(
+        "create table raw.events (event_id bigint primary key, name text, received_at timestamptz not null)"
+    )
     add_events(db, 1, 1000)
     return db
 
@@ -108,13 +111,19 @@ def both_targets(events: psycopg.Connection, environ: Mapping[str, str], archive
 def test_the_fan_out_example_feeds_a_local_delta_table_from_the_same_read(
     events: psycopg.Connection, dsn: str, tmp_path: Path
 ) -> None:
-    unused = ("AWS_ENDPOINT_URL", "AWS_ALLOW_HTTP", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    unused = (
+        "AWS_ENDPOINT_URL",
+        "AWS_ALLOW_HTTP",
+        "AWS_REGION",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+    )
     environ = {"WAREHOUSE_DSN": dsn, "ARCHIVE_URL": str(tmp_path)} | dict.fromkeys(unused, "unused")
     both_targets(events, environ, f"{tmp_path}/analytics/events_archive", None)
 
 
 def test_the_fan_out_example_feeds_a_delta_table_on_s3(
-    events: psycopg.Connection, dsn: str, s3_bucket: Any
+    events: psycopg.Connection, dsn: str, s3_bucket: Bucket
 ) -> None:
     url = f"s3://{s3_bucket.name}/archive"
     environ = {"WAREHOUSE_DSN": dsn, "ARCHIVE_URL": url, **s3_bucket.options}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable
 from datetime import time
 from pathlib import Path
 from typing import Annotated, Any
-from uuid import UUID as PyUUID
 
 import psycopg
 import pyarrow as pa
@@ -105,7 +105,7 @@ def sample_job(
 def comparable(value: Any) -> Any:
     """A value as both backends can be compared: the types that a Delta table keeps as text, as text."""
     match value:
-        case PyUUID() | time():
+        case uuid.UUID() | time():
             return time.isoformat(value, "microseconds") if isinstance(value, time) else str(value)
         case float():
             return repr(value)  # tells -0.0 from 0.0, and NaN equals itself

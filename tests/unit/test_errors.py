@@ -19,8 +19,12 @@ from ematix_flow.errors import EmatixError, Problem
 from ematix_flow.results import JobResult, LoadCounts, TargetResult
 from ematix_flow.secrets import UnsetVariableError
 
-PROBLEM = Problem(file="jobs.py", line=7, declaration="job 'load'", field="schedule", text="'x' is no cron string")
-LATER = Problem(file="jobs.py", line=9, declaration="table 'shop.orders'", field=None, text="it has no columns")
+PROBLEM = Problem(
+    file="jobs.py", line=7, declaration="job 'load'", field="schedule", text="'x' is no cron string"
+)
+LATER = Problem(
+    file="jobs.py", line=9, declaration="table 'shop.orders'", field=None, text="it has no columns"
+)
 RESULT = JobResult(
     job="load",
     targets=(
@@ -234,5 +238,7 @@ def test_a_connection_used_outside_a_job_is_told_without_one() -> None:
 
 
 def test_drift_without_statements_promises_none() -> None:
-    error = errors.SchemaDriftError(job="j", table="s.t", drifts=("a is b",), sql=(), reason="make them agree")
+    error = errors.SchemaDriftError(
+        job="j", table="s.t", drifts=("a is b",), sql=(), reason="make them agree"
+    )
     assert str(error) == "job 'j': table s.t differs from its declaration; make them agree\n  - a is b"

@@ -21,8 +21,8 @@ _SAMPLES = 5
 def checked(plan: TargetPlan, incoming: Incoming) -> Iterator[Iterator[pa.RecordBatch]]:
     """The rows, each key once: as they come where that is proven, else from a temporary file after a check.
 
-    Memory of a check: the key columns of all rows and a hash table over them (110 bytes a row with one 8-byte
-    key); of a key that repeats, each different row.
+    Memory of a check: the key columns of all rows and a hash table over them (about 100 bytes a row with
+    one 8-byte key); of a key that repeats, each different row.
 
     Raises:
         NullKeyError: a key column holds NULL.

@@ -17,6 +17,7 @@ from ematix_flow.backends.delta.incoming import Incoming
 from ematix_flow.backends.delta.render import statements
 from ematix_flow.backends.delta.slices import missing_rows, slice_predicate
 from ematix_flow.backends.delta.store import CONFLICT, Store, create_table, open_table, reading, seen
+from ematix_flow.backends.delta.transactions import held_version, transactions
 from ematix_flow.backends.delta.types import stored_table
 from ematix_flow.backends.delta.writer import Writer
 from ematix_flow.errors import EmatixError, LoadError, WatermarkError
@@ -52,6 +53,7 @@ class DeltaSink:
     def observe(self, table: Table) -> TargetState:
         """Open the table at its latest version and look at it."""
         stored = stored_table(table, self._store.job)
+        self._table = table
         self._handle = handle = open_table(self._store, table)
         if handle is None:
             return TargetState(stored=stored, live=None, schema_exists=True, empty=True)
@@ -63,7 +65,8 @@ class DeltaSink:
         """What the table's log holds for this job and cursor, at the version that was observed."""
         if self._handle is None:
             return None
-        version = self._handle.transaction_version(watermarks.app_id(self._store.job, cursor))
+        with reading(self._store, self._table):
+            version = held_version(self._handle, watermarks.app_id(self._store.job, cursor))
         if version is None:
             return None
         return Watermark(cursor=cursor, value=watermarks.to_text(version, type_), type=type_)
@@ -106,7 +109,7 @@ class DeltaSink:
         writer = Writer(
             handle=handle,
             schema=incoming.schema,
-            watermark=self._transaction(plan, handle),
+            watermark=self._transactions(plan, handle),
             adds_columns=any(isinstance(step, AddColumn) for step in plan.steps),
         )
         deleted = 0
@@ -140,11 +143,9 @@ class DeltaSink:
             raise self._failed(plan, "the table does not exist, and the plan does not create it")
         return self._handle
 
-    def _transaction(self, plan: TargetPlan, handle: DeltaTable) -> Transaction | None:
-        """The watermark to write; None when there is none, or the stored one is not lower."""
+    def _transactions(self, plan: TargetPlan, handle: DeltaTable) -> tuple[Transaction, ...]:
         if plan.watermark is None:
-            return None
-        app_id = watermarks.app_id(plan.job, plan.watermark.cursor)
+            return ()
         try:
             version = watermarks.to_version(plan.watermark.value, plan.watermark.type)
         except ValueError as error:
@@ -153,8 +154,7 @@ class DeltaSink:
                 table=plan.table.full_name,
                 reason=f"the watermark cannot be kept in a Delta table: {error}",
             ) from error
-        held = handle.transaction_version(app_id)
-        return Transaction(app_id, version) if held is None or held < version else None
+        return transactions(handle, watermarks.app_id(plan.job, plan.watermark.cursor), version)
 
     def _missing(
         self, plan: TargetPlan, window: ColumnRange, handle: DeltaTable, incoming: Incoming

@@ -28,7 +28,7 @@ class Writer:
 
     handle: DeltaTable
     schema: pa.Schema  # of the rows; fields that the table lacks become new columns
-    watermark: Transaction | None  # None leaves the stored one as it is
+    watermark: tuple[Transaction, ...]  # without any, the stored one stays as it is
     adds_columns: bool
 
     def append(self, rows: Iterable[pa.RecordBatch]) -> int:
@@ -74,7 +74,7 @@ class Writer:
 
     @property
     def _must_commit(self) -> bool:
-        return self.watermark is not None or self.adds_columns
+        return bool(self.watermark) or self.adds_columns
 
     def _write(self, rows: Iterable[pa.RecordBatch], mode: Literal["append", "overwrite"]) -> int:
         written = 0
@@ -90,9 +90,7 @@ class Writer:
             pa.RecordBatchReader.from_batches(self.schema, counted()),
             mode=mode,
             schema_mode="merge",
-            commit_properties=CommitProperties(
-                max_commit_retries=0, app_transactions=[self.watermark] if self.watermark else None
-            ),
+            commit_properties=CommitProperties(max_commit_retries=0, app_transactions=list(self.watermark)),
         )
         return written
 

@@ -12,13 +12,14 @@ from psycopg import sql
 from ematix_flow.backends.postgres.types import type_sql
 from ematix_flow.casts import Cast
 from ematix_flow.plan import ColumnRange, Everything, Form, ReadColumn, ReadPlan, SinceTransaction
-from ematix_flow.types import DataType, Decimal, Foreign, ListOf, Scalar, Varchar
+from ematix_flow.types import DataType, Decimal, ListOf, Scalar, Varchar
 
 # A guard raises by casting this text, with the offending value behind it, to an integer; `guard_reason` finds it in
 # the server's message.
 GUARD = "ematix-flow: "
 
 _HAS_INFINITY = (Scalar.DATE, Scalar.TIMESTAMP, Scalar.TIMESTAMPTZ)
+_INTEGER_BYTES = {Scalar.SMALLINT: 2, Scalar.INTEGER: 4, Scalar.BIGINT: 8}
 _HAS_NAN = (Scalar.REAL, Scalar.DOUBLE)
 
 
@@ -77,31 +78,47 @@ def _declared(column: ReadColumn) -> sql.Composable:
             return value
         case Cast.ABSENT:
             return sql.SQL("null::{}").format(type_sql(column.declared))
-        case Cast.CHECKED if isinstance(column.declared, Varchar):
-            # An explicit cast would truncate; left alone, the receiving column refuses what is too long.
-            return value if not isinstance(column.source, Foreign) else sql.SQL("{}::text").format(value)
-        case Cast.SCALE:
-            return _guard_scale(column, value)
-        case Cast.LOSSLESS | Cast.CHECKED:
+        case Cast.LOSSLESS:
             return sql.SQL("{}::{}").format(value, type_sql(column.declared))
+        case Cast.CHECKED | Cast.SCALE:
+            return _checked(column, value)
         case _:
             assert_never(column.cast)
 
 
-def _guard_scale(column: ReadColumn, value: sql.Composable) -> sql.Composed:
-    """Numeric with more digits behind the point than declared raises, where a cast would round.
+def _checked(column: ReadColumn, value: sql.Composable) -> sql.Composed:
+    """The cast of a value that may not fit; the guard names the column and shows the value.
 
-    min_scale, not scale: 11/100.0 has scale 20. NaN has a null scale and passes.
+    The server alone would cut trailing blanks off a text and round a number without a word, and where it refuses
+    it often names neither column nor value ("integer out of range").
     """
-    scale = column.declared.scale if isinstance(column.declared, Decimal) else 0
-    number = value if isinstance(column.source, Decimal) else sql.SQL("{}::numeric").format(value)
-    return sql.SQL("(case when min_scale({}) > {} then {}::numeric else {} end)::{}").format(
-        number,
-        sql.Literal(scale),
-        _raise(f"column '{column.name}': more digits than {column.declared} holds", number),
-        number,
-        type_sql(column.declared),
+    cast = sql.SQL("{}::{}").format(value, type_sql(column.declared))
+    unfit = _unfit_for_declared(column, value)
+    if unfit is None:
+        return cast
+    what = f"column '{column.name}': a value does not fit {column.declared}"
+    return sql.SQL("case when {} then {}::text::{} else {} end").format(
+        unfit, _raise(what, value), type_sql(column.declared), cast
     )
+
+
+def _unfit_for_declared(column: ReadColumn, value: sql.Composable) -> sql.Composed | None:
+    """Whether the cast would lose something; None where the server refuses, and shows, whatever does not fit."""
+    match column.declared:
+        case Varchar(length=length):
+            return sql.SQL("char_length({}::text) > {}").format(value, length)
+        case Decimal(precision=int(precision), scale=int(scale)):
+            # min_scale, not scale: 11/100.0 has scale 20. numeric(p, s) holds NaN, which is larger than any number.
+            return sql.SQL("min_scale({0}::numeric) > {1} or abs(nullif({0}::numeric, 'NaN')) >= {2}").format(
+                value, scale, sql.Literal(10 ** (precision - scale))
+            )
+        case Scalar.SMALLINT | Scalar.INTEGER if column.source in _INTEGER_BYTES:
+            largest = 2 ** (8 * _INTEGER_BYTES[column.declared] - 1) - 1
+            return sql.SQL("{} not between {} and {}").format(value, -largest - 1, largest)
+        case Scalar.DATE:
+            return sql.SQL("{0}::timestamp <> {0}::date").format(value)  # the cast would drop a time of day
+        case _:
+            return None
 
 
 def _for_arrow(column: ReadColumn, value: sql.Composable) -> sql.Composable:

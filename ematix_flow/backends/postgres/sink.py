@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets as random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -49,13 +50,18 @@ class PostgresSink:
     ) -> None:
         try:
             if self._loaded and error is None:
-                self._session.commit()
+                with self._failing_clearly():  # a deferred constraint speaks now
+                    self._session.commit()
         finally:
             self._session.close()
 
     def observe(self, table: Table) -> TargetState:
         """Take the table's lock, then look at it."""
         self._table = table
+        with self._failing_clearly():
+            return self._observe(table)
+
+    def _observe(self, table: Table) -> TargetState:
         self._lock("table", table.schema, table.name)
         mark = random.randbits(63)
         self._session.execute(sql.SQL("select pg_advisory_xact_lock({})").format(mark))
@@ -74,10 +80,11 @@ class PostgresSink:
 
     def watermark(self, cursor: str, type_: DataType) -> Watermark | None:
         """What the last committed run of this job stored under `cursor`."""
-        if not self._has_watermarks():
-            return None
-        query = watermarks.read_watermark(self._state_schema, self._address.job, self._table, cursor)
-        row = self._session.execute(query).fetchone()
+        with self._failing_clearly():
+            if not self._has_watermarks():
+                return None
+            query = watermarks.read_watermark(self._state_schema, self._address.job, self._table, cursor)
+            row = self._row(query)
         return Watermark(cursor=cursor, value=row[0], type=type_) if row else None
 
     def render(self, plan: TargetPlan) -> tuple[str, ...]:
@@ -97,15 +104,13 @@ class PostgresSink:
 
     def load(self, plan: TargetPlan, rows: Stream) -> LoadCounts:
         """Apply the steps, load the rows, write the watermark. Committed when the sink is left."""
-        try:
+        with self._failing_clearly():
             self._migrate(plan)
             counts = self._load(plan, rows)
             if plan.watermark is not None:
                 self._session.execute(
                     watermarks.write_watermark(self._state_schema, plan.job, plan.table, plan.watermark)
                 )
-        except psycopg.Error as error:
-            raise self._failure(plan, error) from cause(self._address, error)
         self._loaded = True
         return counts
 
@@ -241,11 +246,19 @@ class PostgresSink:
     def _row(self, query: sql.SQL | sql.Composed) -> Any:
         return self._session.execute(query).fetchone()
 
-    def _failure(self, plan: TargetPlan, error: psycopg.Error) -> LoadError:
+    @contextmanager
+    def _failing_clearly(self) -> Iterator[None]:
+        """Say of a server's error which job and table it met, and not what it shows of the rows."""
+        try:
+            yield
+        except psycopg.Error as error:
+            raise self._failure(error) from cause(self._address, error)
+
+    def _failure(self, error: psycopg.Error) -> LoadError:
         text = reason(self._address, error)
         if isinstance(error, errors.InsufficientPrivilege):
-            text += f"; grant the role what it lacks, such as: grant create on database … to …; grant usage, create on schema {plan.table.schema} to …"
-        return LoadError(job=plan.job, table=plan.table.full_name, reason=text)
+            text += f"; grant the role what it lacks, such as: grant create on database … to …; grant usage, create on schema {self._table.schema} to …"
+        return LoadError(job=self._address.job, table=self._table.full_name, reason=text)
 
 
 def lock_key(*parts: str) -> int:

@@ -85,4 +85,5 @@ def report() -> None:
     """An asset of the location's own, which reads one of ours."""
 
 
-defs = build_definitions(merge_with=dg.Definitions(assets=[report]))
+# A process for every step would only cost the tests time.
+defs = build_definitions(merge_with=dg.Definitions(assets=[report], executor=dg.in_process_executor))

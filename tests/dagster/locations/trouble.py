@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import dagster as dg
+
 from ematix_flow import ematix, pk
 from ematix_flow.types import BigInt, Text
 from ematix_flow_dagster import build_definitions
@@ -54,4 +56,5 @@ def unset() -> str:
     return "select event_id, name from raw.events"
 
 
-defs = build_definitions()
+# A process for every step would only cost the tests time.
+defs = build_definitions(merge_with=dg.Definitions(executor=dg.in_process_executor))

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
+from support.s3 import Bucket
 
 from ematix_flow.backends.delta.sink import DeltaSink
 from ematix_flow.casts import Cast
@@ -139,61 +134,18 @@ def lake(tmp_path: Path) -> Lake:
     return Lake(connection=DeltaConnection(name="lake", url=str(home)), location=str(home))
 
 
-@pytest.fixture(scope="session")
-def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of an S3 server on loopback.
-
-    It runs in a process of its own: some calls of deltalake hold Python's lock while they wait for an answer.
-    """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = tmp_path_factory.mktemp("moto") / "log"
-    with log.open("w") as out:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], stdout=out, stderr=out
-        )
-        try:
-            _wait_for(port, server, log)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-            server.wait(10)
-
-
-def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and server.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    raise RuntimeError(f"the S3 server did not start: {log.read_text()}")
-
-
 @pytest.fixture
-def s3_lake(s3_endpoint: str) -> Lake:
+def s3_lake(s3_bucket: Bucket) -> Lake:
     """A lake in a new bucket; its key is known by a reference only."""
-    bucket = f"lake-{secrets.token_hex(6)}"
-    boto3.client(
-        "s3",
-        endpoint_url=s3_endpoint,
-        aws_access_key_id="reader",
-        aws_secret_access_key="s3cr3t",  # noqa: S106  # any word will do for this server
-        region_name="us-east-1",
-    ).create_bucket(Bucket=bucket)
-    options = {
-        "AWS_ENDPOINT_URL": s3_endpoint,
-        "AWS_ACCESS_KEY_ID": "reader",
-        "AWS_REGION": "us-east-1",
-        "AWS_ALLOW_HTTP": "true",
-    }
-    declared = (*options.items(), ("AWS_SECRET_ACCESS_KEY", "${LAKE_SECRET}"))
+    secret = s3_bucket.options["AWS_SECRET_ACCESS_KEY"]
+    declared = {**s3_bucket.options, "AWS_SECRET_ACCESS_KEY": "${LAKE_SECRET}"}
     return Lake(
-        connection=DeltaConnection(name="lake", url="s3://${LAKE_BUCKET}/data", storage_options=declared),
-        location=f"s3://{bucket}/data",
-        options={**options, "AWS_SECRET_ACCESS_KEY": "s3cr3t"},
-        environ={"LAKE_BUCKET": bucket, "LAKE_SECRET": "s3cr3t"},
+        connection=DeltaConnection(
+            name="lake", url="s3://${LAKE_BUCKET}/data", storage_options=tuple(declared.items())
+        ),
+        location=f"s3://{s3_bucket.name}/data",
+        options=s3_bucket.options,
+        environ={"LAKE_BUCKET": s3_bucket.name, "LAKE_SECRET": secret},
     )
 
 

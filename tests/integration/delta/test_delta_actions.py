@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -122,6 +123,26 @@ def test_a_null_in_a_key_is_an_error_that_shows_five_rows(lake: Any) -> None:
     assert caught.value.count == 7
     assert caught.value.samples == tuple(f"id=null, city=city {n}" for n in range(5))
     assert lake.rows(ORDERS) == []
+
+
+@pytest.mark.parametrize("rows", [[order(1, "Rome"), order(1, "Oslo")], [order(None, "Rome")]])
+def test_values_are_hidden_where_the_connection_says_so(lake: Any, rows: list[dict[str, Any]]) -> None:
+    discreet = replace(lake, connection=replace(lake.connection, show_values=False))
+    with pytest.raises((DuplicateKeyError, NullKeyError)) as caught:
+        discreet.load(ORDERS, AddNewKeys(keys=KEYS, uniqueness=UNPROVEN), rows)
+    assert caught.value.samples == ("(values hidden)",)
+    assert "Rome" not in str(caught.value)
+
+
+def test_keys_are_compared_a_chunk_and_a_block_at_a_time(lake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ematix_flow.backends.delta.writer._CHUNK_BYTES", 1)
+    monkeypatch.setattr("ematix_flow.backends.delta.writer._BLOCK_ROWS", 1)
+    action = AddNewKeys(keys=KEYS, uniqueness=PROVEN)
+    for id_ in (1, 4, 2):
+        lake.load(ORDERS, AddRows(), [order(id_, "Rome")])
+    found = lake.load(ORDERS, action, [order(4, "x"), order(3, "x")], [], [order(2, "x")], [order(5, "x")])
+    assert counts(found) == (4, 2, 2, 0)
+    assert [row["id"] for row in lake.rows(ORDERS)] == [1, 2, 3, 4, 5]
 
 
 def test_a_key_of_several_columns_of_several_types(lake: Any) -> None:

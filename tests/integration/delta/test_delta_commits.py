@@ -114,6 +114,30 @@ def test_a_watermark_survives_checkpoint_and_overwrite(lake: Any) -> None:
     assert lake.stored(ORDERS, CURSOR, mark(1)) == mark(1).value
 
 
+def test_a_watermark_whose_rows_were_taken_back_counts_no_more(lake: Any) -> None:
+    lake.load(ORDERS, AddRows(), [order(1)])
+    lake.load(ORDERS, AddRows(), [order(2)], watermark=mark(2))
+    lake.handle(ORDERS).restore(1)
+    lake.load(ORDERS, AddRows(), [order(3)])
+    assert lake.stored(ORDERS, CURSOR, mark(1)) is None
+
+
+@pytest.mark.parametrize("day", [1, 2], ids=["lower", "equal"])
+def test_after_a_restore_any_watermark_is_written_anew(lake: Any, day: int) -> None:
+    lake.load(ORDERS, AddRows(), [order(1)], watermark=mark(2))
+    lake.handle(ORDERS).restore(0)
+    lake.load(ORDERS, AddRows(), [order(1)], watermark=mark(day))
+    assert lake.stored(ORDERS, CURSOR, mark(1)) == mark(day).value
+
+
+def test_a_watermark_survives_a_restore_that_came_before_it(lake: Any) -> None:
+    lake.load(ORDERS, AddRows(), [order(1)])
+    lake.handle(ORDERS).restore(0)
+    lake.load(ORDERS, AddRows(), [order(2)], watermark=mark(1))
+    lake.load(ORDERS, AddRows(), [order(3)])
+    assert lake.stored(ORDERS, CURSOR, mark(1)) == mark(1).value
+
+
 def test_a_watermark_before_1970_is_kept(lake: Any) -> None:
     early = Watermark(cursor=CURSOR, value="1969-12-31 23:59:59.5+00", type=Scalar.TIMESTAMPTZ)
     lake.load(ORDERS, AddRows(), [order(1)], watermark=early)
@@ -175,6 +199,32 @@ def test_a_cancelled_load_commits_nothing(
         with pytest.raises(StreamCancelledError):
             sink.load(plan, Batches(given.schema, rows()))
     assert lake.version(ORDERS) == before
+
+
+def test_a_load_cancelled_after_its_last_batch_commits_nothing(
+    lake: Any, plan_for: Callable[..., TargetPlan], as_batches: Callable[..., Batches]
+) -> None:
+    lake.load(ORDERS, AddRows(), [order(1)])
+    with lake.sink() as sink:
+        plan = plan_for(sink.observe(ORDERS), ORDERS, AddRows())
+        given = as_batches(plan, [[order(2)]])
+
+        def rows() -> Iterator[pa.RecordBatch]:
+            yield next(given.rows)
+            sink.cancel()
+
+        with pytest.raises(StreamCancelledError):
+            sink.load(plan, Batches(given.schema, rows()))
+    assert lake.rows(ORDERS) == [order(1)]
+
+
+def test_a_constraint_of_the_table_that_refuses_a_row_is_told_and_nothing_changes(lake: Any) -> None:
+    lake.load(ORDERS, AddRows(), [order(1)])
+    lake.handle(ORDERS).alter.add_constraint({"positive": "id > 0"})
+    with pytest.raises(LoadError, match=r"table shop\.orders: .*1 rows failed validation check\.$"):
+        lake.load(ORDERS, AddRows(), [order(2)], [order(-1)], watermark=mark(1))
+    assert lake.rows(ORDERS) == [order(1)]
+    assert lake.stored(ORDERS, CURSOR, mark(1)) is None
 
 
 def test_a_select_of_a_server_is_refused(lake: Any, plan_for: Callable[..., TargetPlan]) -> None:

@@ -36,9 +36,12 @@ def our_threads() -> list[str]:
 
 
 def sessions(db: psycopg.Connection) -> list[Any]:
-    return db.execute(
-        "select query from pg_stat_activity where application_name = 'ematix-flow' and datname = current_database()"
-    ).fetchall()
+    """What our sessions still do after the two seconds that a server is given to notice that we left."""
+    query = "select query from pg_stat_activity where application_name = 'ematix-flow' and datname = current_database()"
+    deadline = time.monotonic() + 2
+    while (left := db.execute(query).fetchall()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return left
 
 
 def test_closing_the_iterator_ends_a_stream_of_batches(

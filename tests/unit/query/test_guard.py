@@ -91,6 +91,7 @@ REFUSED = [
         "values (1, 2)",
         "the query is VALUES, whose columns have no names; write `select … from (values …) as v (a, b)`",
     ),
+    ("table raw.events", "the query is TABLE; write `select * from` and the table's name"),
     ("events", "the query is not a SELECT; return one SELECT"),
     ("from events", "the query is not a SELECT; return one SELECT"),
     ("(events)", "the query is not a SELECT; return one SELECT"),
@@ -109,6 +110,7 @@ REFUSED = [
         "select a from t order by a using >",
         f"the query cannot be read as a SELECT near `using` (line 1, column 32); {MEND}",
     ),
+    ("select f(() => over (order by a) from t", f"the query cannot be read as a SELECT; {MEND}"),
     (
         "select a\nfrom t\nwhere a = = 1",
         f"the query cannot be read as a SELECT near `=` (line 3, column 11); {MEND}",
@@ -123,7 +125,6 @@ ACCEPTED = [
     "select 1",
     "SELECT event_id FROM raw.events",
     "(select a from t)",
-    "table raw.events",
     "select from t",
     "select 1 union all select 2 order by 1 limit 3",
     "with recursive n (i) as (select 1 union all select i + 1 from n where i < 9) select i from n",

@@ -70,7 +70,7 @@ IMPURE = [
     ("select a from t where exists (select f(1))", f"it calls f(), {NOT_A_READER}"),
     ("select a from t group by a, cube(b, c)", f"it calls cube(), {NOT_A_READER}"),
     ("select * from t tablesample my_method (1)", f"it calls my_method(), {NOT_A_READER}"),
-    ("select json_value(a, '$' returning my_type) from t", f"it calls json_value(), {NOT_A_READER}"),
+    ("select json_value(a, '$') from t", f"it calls json_value(), {NOT_A_READER}"),
     ("select a::my_type from t", f"it casts to my_type, {NO_TYPE}"),
     ("select a::my.type from t", f"it casts to my.type, {NO_TYPE}"),
     ('select a::"Text" from t', f'it casts to "Text", {NO_TYPE}'),

@@ -12,7 +12,6 @@ SOURCES = [
     ("select * from Raw.Events", ["raw.events"]),
     ('select * from "Raw"."Events"', ["Raw.Events"]),
     ("select * from events e", ["events"]),
-    ("table raw.events", ["raw.events"]),
     ("select * from b, a, a as c", ["a", "b"]),
     ("select * from raw.a join raw.b using (id) left join c on true", ["c", "raw.a", "raw.b"]),
     ("select * from (a join b on true)", ["a", "b"]),

@@ -6,7 +6,7 @@ import inspect
 import warnings
 from typing import NoReturn, TypeAlias
 
-from ematix_flow import Job, SourceHandle, parse_select, source_tables, takes_argument
+from ematix_flow import Job, ResolvedJob, SourceHandle, parse_select, source_tables, takes_argument
 
 TableName: TypeAlias = tuple[str, str]  # schema, table
 
@@ -18,7 +18,7 @@ class LineageWarning(UserWarning):
     """A job's body cannot be called without a database, so Dagster does not see what it reads."""
 
 
-def tables_read(job: Job) -> tuple[TableName, ...]:
+def tables_read(resolved: ResolvedJob) -> tuple[TableName, ...]:
     """The tables that a job reads, sorted: those its SQL names, and those of its `sources=`.
 
     A body that is no generator is called once, with a `conn` that refuses to read. When it raises, or returns
@@ -30,8 +30,8 @@ def tables_read(job: Job) -> tuple[TableName, ...]:
     Warns:
         LineageWarning: the body raises, and no `sources=` says what it reads.
     """
-    declared = {_split(name) for name in job.sources}
-    text = _offline_sql(job)
+    declared = {_split(name) for name in resolved.job.sources}
+    text = _offline_sql(resolved)
     if text is None:
         return tuple(sorted(declared))
     named = {(table.schema or _DEFAULT_SCHEMA, table.name) for table in source_tables(parse_select(text))}
@@ -43,12 +43,14 @@ def _split(full_name: str) -> TableName:
     return schema, table
 
 
-def _offline_sql(job: Job) -> str | None:
+def _offline_sql(resolved: ResolvedJob) -> str | None:
     """The SQL that the body returns, or None when it takes more than calling it to know."""
+    job = resolved.job
     if inspect.isgeneratorfunction(job.body):
         return None
+    conn = SourceHandle(resolved.source.name if resolved.source else "offline", _refuse)
     try:
-        given = job.body(SourceHandle("offline", _refuse)) if takes_argument(job.body) else job.body()
+        given = job.body(conn) if takes_argument(job.body) else job.body()
     except Exception as error:  # noqa: BLE001  # a user's code may raise anything where it finds no database
         if not job.sources:
             _warn(job, error)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TypeAlias
 
 import dagster as dg
 
 from ematix_flow import Manifest
+
+_Named: TypeAlias = tuple[str, str]  # the name in Dagster, and what bears it
 
 
 def dagster_job_name(job: str) -> str:
@@ -30,12 +33,11 @@ def check_names(manifest: Manifest, theirs: dg.Definitions) -> None:
     Raises:
         dg.DagsterInvalidDefinitionError: it says what both are.
     """
-    _check_unique([*_our_jobs(manifest), *_their_jobs(theirs)])
-    _check_unique([*_our_triggers(manifest), *_their_triggers(theirs)])
+    _check_unique(_our_jobs(manifest), _their_jobs(theirs))
+    _check_unique(_our_triggers(manifest), _their_triggers(theirs))
 
 
-def _our_jobs(manifest: Manifest) -> Iterator[tuple[str, str]]:
-    """(name in Dagster, what bears it)"""
+def _our_jobs(manifest: Manifest) -> Iterator[_Named]:
     for name in manifest.jobs:
         yield name, f"the step of job '{name}'"
         yield dagster_job_name(name), f"the Dagster job of job '{name}'"
@@ -43,7 +45,7 @@ def _our_jobs(manifest: Manifest) -> Iterator[tuple[str, str]]:
         yield name, f"the Dagster job of workflow '{name}'"
 
 
-def _their_jobs(theirs: dg.Definitions) -> Iterator[tuple[str, str]]:
+def _their_jobs(theirs: dg.Definitions) -> Iterator[_Named]:
     for job in theirs.jobs or ():
         yield job.name, f"your Dagster job '{job.name}'"
     for assets in theirs.assets or ():
@@ -51,7 +53,7 @@ def _their_jobs(theirs: dg.Definitions) -> Iterator[tuple[str, str]]:
             yield assets.node_def.name, f"the step of your asset '{assets.node_def.name}'"
 
 
-def _our_triggers(manifest: Manifest) -> Iterator[tuple[str, str]]:
+def _our_triggers(manifest: Manifest) -> Iterator[_Named]:
     for name in manifest.jobs:
         yield schedule_name(name), f"the schedule of job '{name}'"
     for name in manifest.workflows:
@@ -59,17 +61,25 @@ def _our_triggers(manifest: Manifest) -> Iterator[tuple[str, str]]:
         yield sensor_name(name), f"the sensor of workflow '{name}'"
 
 
-def _their_triggers(theirs: dg.Definitions) -> Iterator[tuple[str, str]]:
+def _their_triggers(theirs: dg.Definitions) -> Iterator[_Named]:
     for trigger in (*(theirs.schedules or ()), *(theirs.sensors or ())):
         yield trigger.name, f"your schedule or sensor '{trigger.name}'"
 
 
-def _check_unique(named: Iterable[tuple[str, str]]) -> None:
+def _check_unique(ours: Iterable[_Named], theirs: Iterable[_Named]) -> None:
+    """Compare ours with each other and with theirs; what theirs share among themselves is not our business."""
     seen: dict[str, str] = {}
-    for name, bearer in named:
+    for name, bearer in ours:
         if name in seen:
-            raise dg.DagsterInvalidDefinitionError(
-                f"'{name}' would be the name of {seen[name]} and of {bearer}, and Dagster wants it unique within one "
-                "code location; rename one of them"
-            )
+            raise _shared(name, seen[name], bearer)
         seen[name] = bearer
+    for name, bearer in theirs:
+        if name in seen:
+            raise _shared(name, seen[name], bearer)
+
+
+def _shared(name: str, one: str, other: str) -> dg.DagsterInvalidDefinitionError:
+    return dg.DagsterInvalidDefinitionError(
+        f"'{name}' would be the name of {one} and of {other}, and Dagster wants it unique within one code location; "
+        "rename one of them"
+    )

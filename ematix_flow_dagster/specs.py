@@ -135,7 +135,7 @@ def _tables_read(manifest: Manifest) -> dict[str, tuple[TableName, ...]]:
     problems: list[Problem] = []
     for name, job in manifest.jobs.items():
         try:
-            found[name] = tables_read(job.job)
+            found[name] = tables_read(job)
         except SourceQueryError as error:
             problems.append(_problem(job.job, error.reason, field="its SQL"))
     if problems:
@@ -173,11 +173,18 @@ def _connect(
     job: ResolvedJob, targets: Mapping[str, _SpecsByLabel], read: Iterable[dg.AssetSpec]
 ) -> JobSpecs:
     """The job's assets, each depending on all that the job reads and on the assets of the jobs it waits for."""
-    specs = targets[job.job.name]
-    upstream = [spec.key for name in job.upstream for spec in targets[name].values()]
-    own = {spec.key for spec in specs.values()}
-    deps = [key for key in dict.fromkeys([*(spec.key for spec in read), *upstream]) if key not in own]
-    return JobSpecs(job=job, specs={label: spec.merge_attributes(deps=deps) for label, spec in specs.items()})
+    own = targets[job.job.name]
+    upstream = (spec for name in job.upstream for spec in targets[name].values())
+    keys = dict.fromkeys(spec.key for spec in (*read, *upstream))
+    for spec in own.values():
+        keys.pop(spec.key, None)
+    return JobSpecs(job=job, specs={label: _depending(spec, keys) for label, spec in own.items()})
+
+
+def _depending(spec: dg.AssetSpec, keys: Iterable[dg.AssetKey]) -> dg.AssetSpec:
+    """The asset with these dependencies beside those that the translator gave it."""
+    given = {dep.asset_key for dep in spec.deps}
+    return spec.merge_attributes(deps=[key for key in keys if key not in given])
 
 
 def _check_rings(jobs: Mapping[str, JobSpecs]) -> None:

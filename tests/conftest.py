@@ -17,7 +17,6 @@ from psycopg.conninfo import conninfo_to_dict
 from ematix_flow import Project
 from ematix_flow.embedded import Embedded
 
-
 # A busy machine is no failure: what a test takes is bounded by pytest's own timeout.
 hypothesis.settings.register_profile("ematix", deadline=None)
 hypothesis.settings.load_profile("ematix")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeAlias
@@ -18,8 +19,8 @@ from ematix_flow.types import DataType, Decimal, Scalar, Varchar
 # manual, "Preventing Transaction ID Wraparound Failures"). The margin leaves room for the run itself.
 _XID_HORIZON = 2**31 - 2**24
 
-# PostgreSQL reads now, today, tomorrow and yesterday from the clock; a time with zone needs the day to change zones.
-_MAY_NAME_THE_CLOCK = ("text", "name", "json", "jsonb", "unknown", "time with time zone")
+# Types whose values mean a moment by themselves. A text may say "today", and a time of day needs one to change zones.
+_MOMENT = re.compile(r"date|interval.*|smallint|integer|bigint|timestamp(\(\d\))? with(out)? time zone")
 
 _TIMES = (Scalar.DATE, Scalar.TIMESTAMP, Scalar.TIMESTAMPTZ)
 _INT64_ABLE = (Scalar.SMALLINT, Scalar.INTEGER, Scalar.BIGINT, *_TIMES)
@@ -121,7 +122,7 @@ def _untracked_columns(trackable: Trackable, relation: Relation) -> str | None:
         if not columns[name].built_in:
             return f"the column {name} is of type {columns[name].type}, which is not built in"
     for name in trackable.moment_columns:
-        if columns[name].type in _MAY_NAME_THE_CLOCK or columns[name].type.startswith("character"):
+        if not _MOMENT.fullmatch(columns[name].type):
             return f"the column {name} is a {columns[name].type} that is read as a date or time"
     return None
 

@@ -32,12 +32,13 @@ from ematix_flow.plan.values import (
     Uniqueness,
     Unproven,
 )
-from ematix_flow.query import Select, impurity, single_table
+from ematix_flow.query import Select, attributes, impurity, single_table
 from ematix_flow.spec import Append, Incremental, JobTarget, Truncate
 from ematix_flow.state import RelationKind, RunRequest, SourceState, TargetState
 
 # A view may repeat a key, and so may the children of an inheritance parent.
 _ONE_ROW_A_KEY = (RelationKind.HEAP, RelationKind.PARTITIONED)
+_TABLES = (*_ONE_ROW_A_KEY, RelationKind.INHERITED)
 
 
 def make_plan(
@@ -152,6 +153,8 @@ def uniqueness(target: JobTarget, select: Select | None, source: SourceState, re
             return Unproven(why=f"the cast of {column.name} could make two keys equal")
     relation = source.relations[0]
     outputs = dict(table.outputs)
+    if not {origin for origin in outputs.values() if origin} <= {column.name for column in relation.columns}:
+        return Unproven(why="an output is no column of its table, and may be a function of the row")
     origins = {outputs.get(key, key) for key in keys if key in outputs or table.star}
     for unique in relation.unique_keys:
         if set(unique) <= origins:
@@ -202,13 +205,10 @@ def _inside_the_server(
 
 def _server_path(target: TargetPlan, select: Select, source: SourceState) -> Path:
     same = "source and target are one database"
-    if why := impurity(select):
+    if why := impurity(select) or _more_than_tables(select, source):
         return StagedSelect(why=f"{same}, but {why}")
-    for relation in source.relations:
-        if (relation.schema, relation.name) == (target.table.schema, target.table.name):
-            return StagedSelect(why=f"{same}, but the query reads the target itself")
-        if relation.kind not in (RelationKind.HEAP, RelationKind.PARTITIONED, RelationKind.INHERITED):
-            return StagedSelect(why=f"{same}, but {relation.schema}.{relation.name} is {relation.kind.value}")
+    if any((r.schema, r.name) == (target.table.schema, target.table.name) for r in source.relations):
+        return StagedSelect(why=f"{same}, but the query reads the target itself")
     match target.action:
         case AddRows():
             return InsertSelect(why=same)
@@ -220,3 +220,20 @@ def _server_path(target: TargetPlan, select: Select, source: SourceState) -> Pat
             return StagedSelect(why=f"{same}, but {unique.why}")
         case _:
             assert_never(target.action)
+
+
+def _more_than_tables(select: Select, source: SourceState) -> str | None:
+    """Why the query might run somebody's code: what its text cannot tell, and the catalog can."""
+    for relation in source.relations:
+        name = f"{relation.schema}.{relation.name}"
+        if relation.kind not in _TABLES:
+            return f"{name} is {relation.kind.value}"
+        if relation.row_security:
+            return f"row security is active on {name}"
+        for column in relation.columns:
+            if not column.built_in:
+                return f"the type {column.type} of {name} is not built in"
+    known = {column.name for relation in source.relations for column in relation.columns}
+    if unknown := sorted(attributes(select) - known):
+        return f"{unknown[0]} is no column of the tables that it names, and may be a function"
+    return None

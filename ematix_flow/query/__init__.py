@@ -4,7 +4,7 @@ Pure: it reads text (with sqlglot and a scanner that cuts it as PostgreSQL does)
 """
 
 from ematix_flow.query.guard import parse_select
-from ematix_flow.query.purity import impurity
+from ematix_flow.query.purity import attributes, impurity
 from ematix_flow.query.select import Select
 from ematix_flow.query.shape import SingleTable, single_table
 from ematix_flow.query.sources import TableRef, source_tables
@@ -16,6 +16,7 @@ __all__ = [
     "TableRef",
     "Trackable",
     "Untrackable",
+    "attributes",
     "impurity",
     "parse_select",
     "single_table",

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sqlglot import exp
+
 from ematix_flow.query.functions import READ_FUNCTIONS
 from ematix_flow.query.lexer import lex
 from ematix_flow.query.mentions import calls, foreign_casts, foreign_operators
 from ematix_flow.query.select import Select
+from ematix_flow.query.sources import identifier
 
 
 def impurity(select: Select) -> str | None:
@@ -22,6 +25,15 @@ def impurity(select: Select) -> str | None:
     are columns (`t.f` may mean `f(t)`), and a `search_path` under which no user's function comes first.
     """
     return next(_impurities(select), None)
+
+
+def attributes(select: Select) -> frozenset[str]:
+    """Every `f` of a `t.f`. One that is no column of a table of the query's may mean the function call `f(t)`."""
+    return frozenset(
+        identifier(column.this)
+        for column in select.tree.find_all(exp.Column)
+        if column.table and isinstance(column.this, exp.Identifier)
+    )
 
 
 def _impurities(select: Select) -> Iterator[str]:

@@ -221,6 +221,15 @@ def test_a_body_that_reads_its_connection_says_what_it_reads(
     assert deps(definitions, "warehouse", "analytics", "events") == {"warehouse/raw/events"}
 
 
+def test_a_body_learns_the_name_of_its_source(project: Project, declare_job: DeclareJob) -> None:
+    def body(conn: Any) -> str:
+        return {"warehouse": "select * from raw.events"}[conn.name]
+
+    declare_job("events", body=body)
+    definitions = build_definitions(project=project)
+    assert deps(definitions, "warehouse", "analytics", "events") == {"warehouse/raw/events"}
+
+
 def test_a_body_whose_reads_stay_unknown_is_warned_of_without_its_words(
     project: Project, declare_job: DeclareJob
 ) -> None:
@@ -253,6 +262,23 @@ def test_a_translator_names_targets_and_sources(project: Project, declare_job: D
     assert deps(definitions, "mart", "daily") == {"mart/events"}
     assert spec(definitions, "mart", "daily").group_name == "mart"
     assert spec(definitions, "dbt", "events").group_name == "sources"
+
+
+class WithModel(EmatixTranslator):
+    def get_asset_spec(self, data: AssetData) -> dg.AssetSpec:
+        asset = super().get_asset_spec(data)
+        source = dg.AssetKey(["warehouse", "raw", "events"])
+        return asset if isinstance(data, SourceData) else asset.merge_attributes(deps=["model", source])
+
+
+def test_dependencies_of_a_translator_stay(project: Project, declare_job: DeclareJob) -> None:
+    declare_job("events", sql="select * from raw.events join raw.days using (day)")
+    definitions = build_definitions(project=project, translator=WithModel())
+    assert deps(definitions, "warehouse", "analytics", "events") == {
+        "model",
+        "warehouse/raw/events",
+        "warehouse/raw/days",
+    }
 
 
 # --- mistakes ----------------------------------------------------------------------------------------

@@ -184,6 +184,18 @@ def test_a_name_that_both_sides_use_is_refused(
         build_definitions(project=project, merge_with=theirs)
 
 
+def test_steps_that_the_location_uses_twice_are_its_own_business(
+    project: Project, declare_job: DeclareJob
+) -> None:
+    declare_job("events")
+    copies = [report.with_attributes(asset_key_replacements={report.key: key}) for key in KEYS]
+    definitions = build_definitions(project=project, merge_with=dg.Definitions(assets=copies))
+    assert graph(definitions).keys() >= {"report/eu", "report/us"}
+
+
+KEYS = [dg.AssetKey(["report", "eu"]), dg.AssetKey(["report", "us"])]
+
+
 def test_a_workflow_called_like_the_dagster_job_of_a_job_is_refused(
     project: Project, declare_job: DeclareJob
 ) -> None:

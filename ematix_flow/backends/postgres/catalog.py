@@ -38,7 +38,8 @@ SERVER = sql.SQL(
         (select system_identifier::text from pg_control_system()),
         case when not pg_is_in_recovery() then left(pg_walfile_name(pg_current_wal_lsn()), 8) end,
         pg_postmaster_start_time()::text,
-        (select oid::text from pg_database where datname = current_database()))::text,
+        (select oid::text from pg_database where datname = current_database()),
+        current_setting('search_path'))::text,
         pg_is_in_recovery(),
         pg_snapshot_xmin(pg_current_snapshot())::text
     """

@@ -24,6 +24,10 @@ _SETTINGS = {
     "IntervalStyle": "postgres",
     "extra_float_digits": "1",
     "bytea_output": "hex",
+    "standard_conforming_strings": "on",  # as a query's text was read when it was judged
+    "lc_time": "C",
+    "lc_numeric": "C",
+    "lc_monetary": "C",
     "client_encoding": "UTF8",
     "application_name": "ematix-flow",
 }

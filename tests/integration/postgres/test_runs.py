@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import psycopg
 import pyarrow as pa
 import pytest
+from psycopg import sql
 
 from ematix_flow import Job, Project, pk
 from ematix_flow.errors import DuplicateKeyError, NullKeyError, RunError, SchemaDriftError
@@ -153,6 +154,19 @@ def test_a_volatile_function_can_write_nothing(
         run_job(job, project=project)
     assert rows(events, "select count(*) from raw.events") == [(100,)]
     assert rows(events, "select to_regclass('analytics.events')") == [(None,)]
+
+
+def test_a_function_disguised_as_a_column_can_write_nothing(
+    events: psycopg.Connection, dsn: str, project: Project
+) -> None:
+    events.execute(
+        "create function raw.wipe(e raw.events) returns text language plpgsql volatile as "
+        "$$ begin delete from raw.events; return 'gone'; end $$"
+    )
+    events.execute(sql.SQL("alter database {} set search_path = raw").format(sql.Identifier(events.info.dbname)))
+    job = keyed_job(project, dsn, query="select e.event_id, e.wipe as name, e.received_at from raw.events e")
+    with pytest.raises(RunError, match="cannot execute DELETE in a read-only transaction"):
+        run_job(job, project=project)
 
 
 def test_identical_duplicates_collapse_to_one(events: psycopg.Connection, dsn: str, project: Project) -> None:

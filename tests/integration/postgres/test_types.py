@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import zip_longest
 from typing import Annotated, Any
 
 import psycopg
 import pyarrow as pa
 import pytest
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import make_conninfo
 
 from ematix_flow import Project, pk
-from ematix_flow.errors import EmatixError, RunError
+from ematix_flow.errors import RunError
 from ematix_flow.plan import ArrowStream, InsertSelect, StagedSelect
 from ematix_flow.results import TargetResult
 from ematix_flow.run import run_job
@@ -45,90 +46,120 @@ from ematix_flow.types import (
 )
 
 ZERO, FULL = uuid.UUID(int=0), uuid.UUID(int=2**128 - 1)
+PATHS = {"insert": InsertSelect, "staged": StagedSelect, "stream": ArrowStream}
+Column = list[str | None]
 
 
-# --- two databases, and a table in the first ----------------------------------------------------------
+# --- two databases, and one job between them ----------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Databases:
-    """Sessions on two databases of one server; a job reads the origin, and writes to it or to the other one."""
+    """Sessions on two databases of one server: the origin of all rows, and another one."""
 
     origin: psycopg.Connection
     other: psycopg.Connection
 
+    def target(self, path: str) -> psycopg.Connection:
+        """Where rows arrive: only `stream` leaves the origin."""
+        return self.other if path == "stream" else self.origin
+
 
 @pytest.fixture(scope="module")
 def both(server: str) -> Iterator[Databases]:
-    """Two databases that the module's tests share, since making one takes longer than most of them."""
-    names = [f"test_types_{secrets.token_hex(6)}" for _ in range(2)]
-    parts = conninfo_to_dict(server)
+    """Two databases that the module's tests share: making one takes longer than most of them."""
     settings = "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c extra_float_digits=1"
-    with psycopg.connect(server, autocommit=True) as admin, ExitStack() as open_sessions:
-        for name in names:
+    with psycopg.connect(server, autocommit=True) as admin, ExitStack() as stack:
+        environ = stack.enter_context(pytest.MonkeyPatch.context())
+        sessions = []
+        for variable in ("ORIGIN_DSN", "OTHER_DSN"):
+            name = f"test_types_{secrets.token_hex(6)}"
             admin.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-        yield Databases(
-            *(
-                open_sessions.enter_context(
-                    psycopg.connect(**{**parts, "dbname": name, "options": settings}, autocommit=True)
-                )
-                for name in names
-            )
-        )
-        for name in names:
-            admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+            drop = sql.SQL("drop database {} with (force)").format(sql.Identifier(name))
+            stack.callback(admin.execute, drop)
+            dsn = make_conninfo(server, dbname=name)
+            environ.setenv(variable, dsn)
+            sessions.append(stack.enter_context(psycopg.connect(dsn, options=settings, autocommit=True)))
+        sessions[0].execute("create type mood as enum ('sad', 'ok')")
+        yield Databases(*sessions)
 
 
 @pytest.fixture
-def databases(both: Databases, monkeypatch: pytest.MonkeyPatch) -> Databases:
-    """The two databases, empty."""
-    for name, session in (("ORIGIN_DSN", both.origin), ("OTHER_DSN", both.other)):
-        session.execute("drop schema if exists raw, analytics, ematix_flow cascade")
-        session.execute("create schema raw")
-        session.execute("create type raw.mood as enum ('sad', 'ok')")
-        monkeypatch.setenv(name, f"{session.info.dsn} password={session.info.password}")
+def databases(both: Databases) -> Databases:
+    """The two databases, without what another test made."""
+    empty(both)
     return both
 
 
-PATHS = {"insert": InsertSelect, "staged": StagedSelect, "stream": ArrowStream}
+def empty(databases: Databases) -> None:
+    """Drop what a test made."""
+    for session in (databases.origin, databases.other):
+        session.execute("drop schema if exists raw, analytics, ematix_flow cascade")
 
 
-def make_source(databases: Databases, path: str, sql_type: str, literals: tuple[str, ...]) -> None:
-    """`raw.t (n, v)`; without a key its rows are staged."""
-    key = sql.SQL("primary key" if path != "staged" else "")
-    databases.origin.execute(
-        sql.SQL("create table raw.t (n bigint {}, v {})").format(key, sql.SQL(sql_type))  # type: ignore[arg-type]  # a test's own type
-    )
-    for n, literal in enumerate(literals):
-        insert = sql.SQL("insert into raw.t values ({}, {})").format(n, sql.SQL(literal))  # type: ignore[arg-type]  # a test's own literal
-        databases.origin.execute(insert)
+@pytest.fixture(scope="module", params=PATHS)
+def path(request: pytest.FixtureRequest) -> str:
+    """A way that rows take from a Postgres table to another one."""
+    return str(request.param)
 
 
-def load(project: Project, path: str, declared: Any) -> TargetResult:
-    """Run a job from `raw.t` into `analytics.t`, and see that it took the path."""
+def make_source(databases: Databases, path: str, types: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """`raw.t (n, c0, c1, …)` from SQL types and rows of literals. Rows without a key are staged."""
+    key = "primary key" if path != "staged" else ""
+    columns = ", ".join(f"c{i} {sql_type}" for i, sql_type in enumerate(types))
+    databases.origin.execute("create schema raw")
+    databases.origin.execute(f"create table raw.t (n bigint {key}, {columns})")
+    for n, row in enumerate(rows):
+        values = sql.SQL(", ").join(map(sql.SQL, row))
+        databases.origin.execute(sql.SQL("insert into raw.t values ({}, {})").format(n, values))
+
+
+def run(declared: Sequence[Any], target: str, body: Callable[[], Any]) -> TargetResult:
+    """Run a job into `analytics.t (n, c0, c1, …)` of a connection."""
+    project = Project()
     project.connection(type("origin", (), {"kind": "postgres", "url": "${ORIGIN_DSN}"}))
     project.connection(type("other", (), {"kind": "postgres", "url": "${OTHER_DSN}"}))
-    columns = {"n": Annotated[BigInt, pk()], "v": declared | None}
-    table = project.table(schema="analytics")(type("T", (), {"__annotations__": columns}))
+    columns = {f"c{i}": type_ | None for i, type_ in enumerate(declared)}
+    annotations = {"n": Annotated[BigInt, pk()], **columns}
+    table = project.table(schema="analytics", name="t")(type("T", (), {"__annotations__": annotations}))
+    decorate = project.job(name="load", target=table, source_connection="origin", target_connection=target)
+    return run_job(decorate(body), project=project).targets[0]
 
-    @project.job(
-        name="load",
-        target=table,
-        source_connection="origin",
-        target_connection="other" if path == "stream" else "origin",
-    )
-    def body() -> str:
-        return "select n, v from raw.t"
 
-    result = run_job(body, project=project).targets[0]
+def copy(path: str, declared: Sequence[Any]) -> None:
+    """Copy `raw.t` to `analytics.t`, and see that it took the path."""
+    result = run(declared, "other" if path == "stream" else "origin", lambda: "select * from raw.t")
     assert result.plan is not None
     assert type(result.plan.path) is PATHS[path]
-    return result
 
 
-def texts(session: psycopg.Connection, schema: str) -> list[tuple[int, str | None]]:
-    query = sql.SQL("select n, v::text from {} order by n").format(sql.Identifier(schema, "t"))
-    return session.execute(query).fetchall()
+def texts(session: psycopg.Connection, schema: str, column: int = 0) -> Column:
+    """A column's values as text, in the order of the rows."""
+    name = sql.Identifier(f"c{column}")
+    query = sql.SQL("select {}::text from {} order by n").format(name, sql.Identifier(schema, "t"))
+    return [value for (value,) in session.execute(query).fetchall()]
+
+
+def copied(
+    databases: Databases, path: str, cases: Sequence[tuple[str, Any, Sequence[str]]]
+) -> list[tuple[Column, Column]]:
+    """What left and what arrived, of many columns that travel together: a run for each would take minutes."""
+    types, declared, literals = zip(*cases, strict=True)
+    make_source(databases, path, types, list(zip_longest(*literals, fillvalue="null")))
+    copy(path, declared)
+    return [
+        (texts(databases.origin, "raw", i), texts(databases.target(path), "analytics", i))
+        for i in range(len(cases))
+    ]
+
+
+def is_untouched(databases: Databases) -> bool:
+    """Whether neither database has the target."""
+    found = [
+        session.execute("select to_regclass('analytics.t')").fetchone()
+        for session in (databases.origin, databases.other)
+    ]
+    return found == [(None,), (None,)]
 
 
 # --- the same text on both sides ----------------------------------------------------------------------
@@ -245,158 +276,148 @@ FAITHFUL: list[tuple[str, Any, tuple[str, ...]]] = [
     ("jsonb[]", Array[JSONB], ("array['{\"a\": 1}', 'null', null]::jsonb[]", "null")),
     ("uuid[]", Array[UUID], (f"'{{{ZERO},null}}'", "'{}'", "null")),
     ("bytea[]", Array[Bytes], ("array['\\x00ff'::bytea, '', null]", "null")),
-    # types that cannot be declared travel as text
-    ("raw.mood", Text, ("'sad'", "null")),
-    ("raw.mood[]", Array[Text], ("'{sad}'", "null")),
-    ("raw.mood", String[3], ("'sad'", "null")),
+    # what is no text becomes one, also of types that cannot be declared
+    ("mood", Text, ("'sad'", "null")),
+    ("mood[]", Array[Text], ("'{sad}'", "null")),
+    ("mood", String[3], ("'sad'", "null")),
     ("inet", Text, ("'10.0.0.1/8'", "null")),
     ("money", Text, ("1.5", "null")),
     ("int4range", Text, ("'[1,3)'", "null")),
     ("time with time zone", Text, ("'12:00+02'", "null")),
     ("point", Text, ("'(1,2)'", "null")),
-    ("bit(3)", Text, ("'101'", "null")),
-    # casts without loss
-    ("smallint", BigInt, ("-32768", "null")),
-    ("real", Double, ("1.1", "'NaN'", "null")),
     ("uuid", Text, (f"'{FULL}'", "null")),
-    ("jsonb", JSON, ("'{\"a\": 1}'", "null")),
     ("timestamptz", Text, ("'2024-01-01 00:00Z'", "'infinity'", "null")),
     ("integer[]", Text, ("'{1,2}'", "null")),
     ("bytea", Text, ("'\\x00ff'", "null")),
+    ("bit(3)", Text, ("'101'", "null")),
 ]
 
 
-@pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize(("sql_type", "declared", "literals"), FAITHFUL)
-def test_a_value_arrives_as_it_left(
-    databases: Databases, project: Project, path: str, sql_type: str, declared: Any, literals: tuple[str, ...]
-) -> None:
-    make_source(databases, path, sql_type, literals)
-    load(project, path, declared)
-    target = databases.other if path == "stream" else databases.origin
-    if (sql_type, declared) == ("real", Double):
-        expected = databases.origin.execute(
-            "select n, v::double precision::text from raw.t order by n"
-        ).fetchall()
-    else:
-        expected = texts(databases.origin, "raw")
-    assert texts(target, "analytics") == expected
+@pytest.fixture(scope="module")
+def faithful(both: Databases, path: str) -> list[tuple[Column, Column]]:
+    """What left and what arrived, a column a case."""
+    empty(both)
+    return copied(both, path, FAITHFUL)
+
+
+@pytest.mark.parametrize(
+    "case", range(len(FAITHFUL)), ids=[f"{case[0]}-{case[1].__name__}" for case in FAITHFUL]
+)
+def test_a_value_arrives_as_it_left(faithful: list[tuple[Column, Column]], case: int) -> None:
+    left, arrived = faithful[case]
+    assert arrived == left
 
 
 # What Arrow cannot carry without turning it into something else, and the words in which it is refused.
 NOT_CARRIED: list[tuple[str, Any, str, str]] = [
-    ("numeric(12, 2)", Numeric[12, 2], "'NaN'", "column 'v': a value does not fit .*'NaN'"),
-    ("date", Date, "'infinity'", "column 'v': record batches cannot carry the value: infinity"),
-    ("date", Date, "'-infinity'", "column 'v': record batches cannot carry the value: -infinity"),
-    ("date", Date, "'0044-03-15 BC'", "column 'v': .*'-0043-03-15' lies outside the years 1 to 9999"),
-    ("date", Date, "'10000-01-01'", "column 'v': .*'10000-01-01' lies outside the years 1 to 9999"),
-    ("date", Date, "'5874897-12-31'", "column 'v': .*lies outside the years 1 to 9999"),
-    ("time", Time, "'24:00'", "column 'v': .*lies outside a day"),
-    ("timestamp", Timestamp, "'infinity'", "column 'v': record batches cannot carry the value: infinity"),
-    ("timestamp", Timestamp, "'4713-01-01 BC'", "column 'v': .*'-4712-01-01 .*outside the years"),
-    ("timestamp", Timestamp, "'10000-01-01'", "column 'v': .*'10000-01-01 .*outside the years"),
-    ("timestamp", Timestamp, "'294276-12-31 23:59:59.999999'", "column 'v': .*outside the years 1 to 9999"),
+    ("numeric(12, 2)", Numeric[12, 2], "'NaN'", "column 'c0': a value does not fit .*'NaN'"),
+    ("date", Date, "'infinity'", "column 'c0': record batches cannot carry the value: infinity"),
+    ("date", Date, "'-infinity'", "column 'c0': record batches cannot carry the value: -infinity"),
+    ("date", Date, "'0044-03-15 BC'", "column 'c0': .*'-0043-03-15' lies outside the years 1 to 9999"),
+    ("date", Date, "'10000-01-01'", "column 'c0': .*'10000-01-01' lies outside the years 1 to 9999"),
+    ("date", Date, "'5874897-12-31'", "column 'c0': .*lies outside the years 1 to 9999"),
+    ("time", Time, "'24:00'", "column 'c0': .*lies outside a day"),
+    ("timestamp", Timestamp, "'infinity'", "column 'c0': record batches cannot carry the value: infinity"),
+    ("timestamp", Timestamp, "'4713-01-01 BC'", "column 'c0': .*'-4712-01-01 .*outside the years"),
+    ("timestamp", Timestamp, "'10000-01-01'", "column 'c0': .*'10000-01-01 .*outside the years"),
+    ("timestamp", Timestamp, "'294276-12-31 23:59:59.999999'", "column 'c0': .*outside the years 1 to 9999"),
     (
         "timestamptz",
         TimestampTZ,
         "'-infinity'",
-        "column 'v': record batches cannot carry the value: -infinity",
+        "column 'c0': record batches cannot carry the value: -infinity",
     ),
-    ("timestamptz", TimestampTZ, "'0001-12-31 23:59Z BC'", "column 'v': .*outside the years 1 to 9999"),
+    ("timestamptz", TimestampTZ, "'0001-12-31 23:59Z BC'", "column 'c0': .*outside the years 1 to 9999"),
     (
         "timestamptz",
         TimestampTZ,
         "'294276-12-31 23:59:59.999999Z'",
-        "column 'v': .*outside the years 1 to 9999",
+        "column 'c0': .*outside the years 1 to 9999",
     ),
     (
         "interval",
         Interval,
         "'3000000 hours'",
-        "column 'v': record batches cannot carry the value: 3000000:00:00",
+        "column 'c0': record batches cannot carry the value: 3000000:00:00",
     ),
     (
         "interval",
         Interval,
         "'-3000000 hours'",
-        "column 'v': record batches cannot carry the value: -3000000:",
+        "column 'c0': record batches cannot carry the value: -3000000:",
     ),
     (
         "integer[]",
         Array[Integer],
         "'{{1,2},{3,4}}'",
-        r"column 'v': record batches cannot carry .*\{\{1,2\},\{3,4\}\}",
+        r"column 'c0': record batches cannot carry .*\{\{1,2\},\{3,4\}\}",
     ),
     (
         "integer[]",
         Array[Integer],
         "'[0:1]={1,2}'",
-        r"column 'v': record batches cannot carry the value: \[0:1\]=",
+        r"column 'c0': record batches cannot carry the value: \[0:1\]=",
     ),
-    ("date[]", Array[Date], "'{2024-01-01,infinity}'", "column 'v': record batches cannot carry the value"),
-    ("date[]", Array[Date], "'{0044-03-15 BC}'", "column 'v': .*outside the years 1 to 9999"),
-    ("time[]", Array[Time], "'{24:00}'", "column 'v': .*lies outside a day"),
-    ("timestamp[]", Array[Timestamp], "'{10000-01-01}'", "column 'v': .*outside the years 1 to 9999"),
+    ("date[]", Array[Date], "'{2024-01-01,infinity}'", "column 'c0': record batches cannot carry the value"),
+    ("date[]", Array[Date], "'{0044-03-15 BC}'", "column 'c0': .*outside the years 1 to 9999"),
+    ("time[]", Array[Time], "'{24:00}'", "column 'c0': .*lies outside a day"),
+    ("timestamp[]", Array[Timestamp], "'{10000-01-01}'", "column 'c0': .*outside the years 1 to 9999"),
     (
         "timestamptz[]",
         Array[TimestampTZ],
         "'{-infinity}'",
-        "column 'v': record batches cannot carry the value",
+        "column 'c0': record batches cannot carry the value",
     ),
-    ("interval[]", Array[Interval], "'{3000000 hours}'", "column 'v': record batches cannot carry the value"),
-    ("numeric(12, 2)[]", Array[Numeric[12, 2]], "'{NaN}'", "column 'v': a value does not fit .*'NaN'"),
+    (
+        "interval[]",
+        Array[Interval],
+        "'{3000000 hours}'",
+        "column 'c0': record batches cannot carry the value",
+    ),
+    ("numeric(12, 2)[]", Array[Numeric[12, 2]], "'{NaN}'", "column 'c0': a value does not fit .*'NaN'"),
 ]
 
 
 @pytest.mark.parametrize(("sql_type", "declared", "literal", "reason"), NOT_CARRIED)
 def test_what_batches_cannot_carry_is_refused_by_name(
-    databases: Databases, project: Project, sql_type: str, declared: Any, literal: str, reason: str
+    databases: Databases, sql_type: str, declared: Any, literal: str, reason: str
 ) -> None:
-    make_source(databases, "stream", sql_type, ("null", literal))
+    make_source(databases, "stream", [sql_type], [["null"], [literal]])
     with pytest.raises(RunError, match=reason):
-        load(project, "stream", declared)
-    assert databases.other.execute("select to_regclass('analytics.t')").fetchone() == (None,)
+        copy("stream", [declared])
+    assert is_untouched(databases)
 
 
-@pytest.mark.parametrize("path", ["insert", "staged"])
-@pytest.mark.parametrize(("sql_type", "declared", "literal", "reason"), NOT_CARRIED)
-def test_the_same_value_is_copied_inside_the_server(
-    databases: Databases, project: Project, path: str, sql_type: str, declared: Any, literal: str, reason: str
-) -> None:
-    make_source(databases, path, sql_type, ("null", literal))
-    load(project, path, declared)
-    assert texts(databases.origin, "analytics") == texts(databases.origin, "raw")
+@pytest.mark.parametrize("path", ["insert", "staged"], scope="module")
+def test_inside_the_server_it_arrives_as_it_left(databases: Databases, path: str) -> None:
+    cases = [(sql_type, declared, [literal]) for sql_type, declared, literal, _ in NOT_CARRIED]
+    for left, arrived in copied(databases, path, cases):
+        assert arrived == left
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_a_null_in_the_only_column_is_a_row(databases: Databases, project: Project, path: str) -> None:
-    make_source(databases, path, "text", ("null", "''", "'a'", "E'\\\\.'", "null"))
-    project.connection(type("origin", (), {"kind": "postgres", "url": "${ORIGIN_DSN}"}))
+def test_a_null_in_the_only_column_is_a_row(databases: Databases) -> None:
+    project = Project()
     project.connection(type("other", (), {"kind": "postgres", "url": "${OTHER_DSN}"}))
 
     @project.table(schema="analytics")
     class T:
-        v: Text | None
+        c0: Text | None
 
-    @project.job(
-        name="load",
-        target=T,
-        source_connection="origin",
-        target_connection="other" if path == "stream" else "origin",
-        incremental=False,
-    )
-    def body() -> str:
-        return "select v from raw.t"
+    @project.job(name="load", target=T, incremental=False)
+    def body() -> Any:
+        return pa.record_batch({"c0": [None, "", "a", "\\.", None]})
 
     run_job(body, project=project)
-    target = databases.other if path == "stream" else databases.origin
-    found = target.execute("select v from analytics.t").fetchall()
-    assert sorted(found, key=repr) == sorted([(None,), ("",), ("a",), ("\\.",), (None,)], key=repr)
+    found = databases.other.execute("select c0, count(*) from analytics.t group by c0").fetchall()
+    assert dict(found) == {None: 2, "": 1, "a": 1, "\\.": 1}
 
 
 # --- casts that are checked ---------------------------------------------------------------------------
 
 FITTING: list[tuple[str, Any, str, str]] = [
+    ("smallint", BigInt, "-32768", "-32768"),
+    ("real", Double, "1.1", "1.100000023841858"),
+    ("jsonb", JSON, "'{\"a\":1}'", '{"a": 1}'),
     ("bigint", Integer, "2147483647", "2147483647"),
     ("bigint", Integer, "-2147483648", "-2147483648"),
     ("bigint", SmallInt, "-32768", "-32768"),
@@ -404,6 +425,7 @@ FITTING: list[tuple[str, Any, str, str]] = [
     ("numeric", Numeric[12, 2], "1.500", "1.50"),
     ("numeric", Numeric[12, 2], "11/100.0", "0.11"),
     ("numeric(12, 2)", Numeric[4, 2], "-99.99", "-99.99"),
+    ("numeric", Numeric[50, 2], "'NaN'", "NaN"),
     ("text", Numeric[12, 2], "'1.230'", "1.23"),
     ("text", Numeric, "'1e-30'", "0." + 29 * "0" + "1"),
     ("text", Integer, "' 12 '", "12"),
@@ -420,65 +442,54 @@ FITTING: list[tuple[str, Any, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize(("sql_type", "declared", "literal", "expected"), FITTING)
-def test_a_value_that_fits_is_cast(
-    databases: Databases,
-    project: Project,
-    path: str,
-    sql_type: str,
-    declared: Any,
-    literal: str,
-    expected: str,
-) -> None:
-    make_source(databases, path, sql_type, (literal, "null"))
-    load(project, path, declared)
-    target = databases.other if path == "stream" else databases.origin
-    assert texts(target, "analytics") == [(0, expected), (1, None)]
+@pytest.fixture(scope="module")
+def fitting(both: Databases, path: str) -> list[tuple[Column, Column]]:
+    """What left and what arrived, a column a case."""
+    empty(both)
+    return copied(
+        both, path, [(sql_type, declared, [literal, "null"]) for sql_type, declared, literal, _ in FITTING]
+    )
+
+
+@pytest.mark.parametrize(
+    "case", range(len(FITTING)), ids=[f"{case[0]}-{case[1].__name__}" for case in FITTING]
+)
+def test_a_value_that_fits_is_cast(fitting: list[tuple[Column, Column]], case: int) -> None:
+    _, arrived = fitting[case]
+    assert arrived == [FITTING[case][3], None]
 
 
 MISFITS: list[tuple[str, Any, str, str]] = [
-    ("bigint", Integer, "2147483648", "column 'v': a value does not fit .*: 2147483648"),
-    ("bigint", Integer, "-2147483649", "column 'v': a value does not fit .*: -2147483649"),
-    ("integer", SmallInt, "32768", "column 'v': a value does not fit .*: 32768"),
-    ("integer", Numeric[3, 1], "100", "column 'v': a value does not fit .*: 100"),
-    ("numeric", Numeric[10, 2], "1.005", "column 'v': a value does not fit .*: 1.005"),
-    ("numeric", Numeric[4, 2], "-100", "column 'v': a value does not fit .*: -100"),
-    ("numeric", Numeric[4, 2], "'Infinity'", "column 'v': a value does not fit .*: Infinity"),
-    ("numeric", Numeric[50, 1], "1.55", "column 'v': a value does not fit .*: 1.55"),
-    ("numeric(12, 4)", Numeric[4, 2], "1.234", "column 'v': a value does not fit .*: 1.234"),
-    ("text", Numeric[12, 2], "'1.234'", "column 'v': a value does not fit .*: 1.234"),
-    ("text", Numeric[4, 2], "'100'", "column 'v': a value does not fit .*: 100"),
-    ("text", String[3], "'abcd'", "column 'v': a value does not fit .*: abcd"),
-    ("text", String[3], "'abc '", "column 'v': a value does not fit .*: abc "),
-    ("character varying(9)", String[3], "'😀😀😀😀'", "column 'v': a value does not fit .*: 😀😀😀😀"),
-    ("raw.mood", String[2], "'sad'", "column 'v': a value does not fit .*: sad"),
-    ("text", Date, "'2024-01-01 15:00'", "column 'v': a value does not fit .*: 2024-01-01 15:00"),
+    ("bigint", Integer, "2147483648", "column 'c0': a value does not fit .*: 2147483648"),
+    ("bigint", Integer, "-2147483649", "column 'c0': a value does not fit .*: -2147483649"),
+    ("integer", SmallInt, "32768", "column 'c0': a value does not fit .*: 32768"),
+    ("integer", Numeric[3, 1], "100", "column 'c0': a value does not fit .*: 100"),
+    ("numeric", Numeric[10, 2], "1.005", "column 'c0': a value does not fit .*: 1.005"),
+    ("numeric", Numeric[4, 2], "-100", "column 'c0': a value does not fit .*: -100"),
+    ("numeric", Numeric[4, 2], "'Infinity'", "column 'c0': a value does not fit .*: Infinity"),
+    ("numeric", Numeric[50, 1], "1.55", "column 'c0': a value does not fit .*: 1.55"),
+    ("numeric(12, 4)", Numeric[4, 2], "1.234", "column 'c0': a value does not fit .*: 1.234"),
+    ("text", Numeric[12, 2], "'1.234'", "column 'c0': a value does not fit .*: 1.234"),
+    ("text", Numeric[4, 2], "'100'", "column 'c0': a value does not fit .*: 100"),
+    ("text", String[3], "'abcd'", "column 'c0': a value does not fit .*: abcd"),
+    ("text", String[3], "'abc '", "column 'c0': a value does not fit .*: abc "),
+    ("character varying(9)", String[3], "'😀😀😀😀'", "column 'c0': a value does not fit .*: 😀😀😀😀"),
+    ("mood", String[2], "'sad'", "column 'c0': a value does not fit .*: sad"),
+    ("text", Date, "'2024-01-01 15:00'", "column 'c0': a value does not fit .*: 2024-01-01 15:00"),
     ("text", Integer, "'1.5'", 'invalid input syntax for type integer: "1.5"'),
     ("text", UUID, "'zz'", 'invalid input syntax for type uuid: "zz"'),
 ]
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", ["insert", "stream"], scope="module")
 @pytest.mark.parametrize(("sql_type", "declared", "literal", "reason"), MISFITS)
 def test_a_value_that_does_not_fit_is_refused(
-    databases: Databases, project: Project, path: str, sql_type: str, declared: Any, literal: str, reason: str
+    databases: Databases, path: str, sql_type: str, declared: Any, literal: str, reason: str
 ) -> None:
-    make_source(databases, path, sql_type, ("null", literal))
+    make_source(databases, path, [sql_type], [["null"], [literal]])
     with pytest.raises(RunError, match=reason):
-        load(project, path, declared)
-    for session in (databases.origin, databases.other):
-        assert session.execute("select to_regclass('analytics.t')").fetchone() == (None,)
-
-
-@pytest.mark.parametrize("path", PATHS)
-def test_nan_passes_the_guard_of_the_scale_inside_the_server(
-    databases: Databases, project: Project, path: str
-) -> None:
-    make_source(databases, path, "numeric", ("'NaN'",))
-    load(project, path, Numeric[50, 2])
-    target = databases.other if path == "stream" else databases.origin
-    assert texts(target, "analytics") == [(0, "NaN")]
+        copy(path, [declared])
+    assert is_untouched(databases)
 
 
 # --- batches that a body yields -----------------------------------------------------------------------
@@ -489,19 +500,11 @@ def in_list(elements: pa.Array) -> pa.Array:
     return pa.ListArray.from_arrays([0, len(elements)], elements)
 
 
-def load_batches(project: Project, declared: Any, *arrays: pa.Array) -> None:
-    project.connection(type("origin", (), {"kind": "postgres", "url": "${ORIGIN_DSN}"}))
-    columns = {"n": Annotated[BigInt, pk()], "v": declared | None}
-    table = project.table(schema="analytics")(type("T", (), {"__annotations__": columns}))
-
-    @project.job(name="load", target=table, target_connection="origin")
-    def body() -> Any:
-        n = 0
-        for array in arrays:
-            yield pa.record_batch({"n": range(n, n + len(array)), "v": array})
-            n += len(array)
-
-    run_job(body, project=project)
+def batch(arrays: Sequence[pa.Array]) -> pa.RecordBatch:
+    """A batch of a column an array; short columns end in nulls."""
+    rows = max(map(len, arrays))
+    padded = [pa.concat_arrays([array, pa.nulls(rows - len(array), array.type)]) for array in arrays]
+    return pa.record_batch({"n": range(rows)} | {f"c{i}": array for i, array in enumerate(padded)})
 
 
 YIELDED: list[tuple[Any, pa.Array, list[str | None]]] = [
@@ -565,91 +568,42 @@ YIELDED: list[tuple[Any, pa.Array, list[str | None]]] = [
 ]
 
 
-@pytest.mark.parametrize(("declared", "array", "expected"), YIELDED)
-def test_a_yielded_value_arrives(
-    databases: Databases, project: Project, declared: Any, array: pa.Array, expected: list[str | None]
-) -> None:
-    load_batches(project, declared, array)
-    assert texts(databases.origin, "analytics") == list(enumerate(expected))
+@pytest.fixture(scope="module")
+def arrived(both: Databases) -> list[Column]:
+    """What arrived of the values yielded, a column a case."""
+    empty(both)
+    run([case[0] for case in YIELDED], "origin", lambda: batch([case[1] for case in YIELDED]))
+    return [texts(both.origin, "analytics", i) for i in range(len(YIELDED))]
 
 
-def test_a_column_may_start_with_a_batch_of_nulls(databases: Databases, project: Project) -> None:
-    load_batches(project, Text, pa.array([None]), pa.array(["a"]))
-    assert texts(databases.origin, "analytics") == [(0, None), (1, "a")]
+@pytest.mark.parametrize(
+    "case", range(len(YIELDED)), ids=[f"{case[0].__name__}-{case[1].type}" for case in YIELDED]
+)
+def test_a_yielded_value_arrives(arrived: list[Column], case: int) -> None:
+    expected = YIELDED[case][2]
+    assert arrived[case][: len(expected)] == expected
 
 
-NOT_YIELDED: list[tuple[Any, tuple[pa.Array, ...], str]] = [
-    (BigInt, (pa.array([2**63], pa.uint64()),), "column 'v': .*9223372036854775808 not in range"),
-    (Integer, (pa.array([2**31]),), "column 'v': .*2147483648 not in range"),
-    (SmallInt, (pa.array([1.0]),), "column 'v': the source gives .* could lose information"),
-    (BigInt, (pa.array(["1.5"]),), "column 'v': .*'1.5'"),
-    (Float, (pa.array([1.1]),), "column 'v': the source gives .* could lose information"),
-    (Double, (pa.array([1]),), "column 'v': the source gives .* could lose information"),
-    (Text, (pa.array([b"\xff"]),), "column 'v': .*bytes are not text"),
-    (Text, (pa.array([b"ab"], pa.large_binary()),), "column 'v': .*bytes are not text"),
-    (Text, (pa.array([b"ab"], pa.binary(2)),), "column 'v': .*bytes are not text"),
-    (Text, (pa.array(["a\x00b"]),), "column 'v': a text holds a zero byte"),
-    (Text, (pa.array([{"a": 1}]),), "column 'v': .*Unsupported cast from struct"),
-    (String[3], (pa.array(["abcd"]),), "column 'v': .*'abcd' is longer than 3 characters"),
-    (Numeric, (pa.array([1.5]),), "column 'v': the source gives .* could lose information"),
-    (Numeric, (pa.array(["abc"]),), "column 'v': invalid input syntax for type numeric"),
-    (Numeric[12, 2], (pa.array([Decimal("1.234")]),), "column 'v': .*would cause data loss"),
-    (Numeric[12, 2], (pa.array([Decimal("12345678901.00")]),), "column 'v': .*does not fit in precision 12"),
-    (Numeric[12, 2], (pa.array(["NaN"]),), "column 'v': .*'NaN' is not a valid decimal128"),
-    (Numeric[50, 1], (pa.array(["1.55"]),), "column 'v': .*'1.55' has more digits behind the point"),
-    (Numeric[50, 1], (pa.array([Decimal("1.55")]),), "column 'v': .*'1.55' has more digits behind the point"),
-    (Numeric[50, 10], (pa.array([41 * "9"]),), "column 'v': numeric field overflow"),
-    (
-        Date,
-        (pa.array([-800_000], pa.date32()),),
-        "column 'v': .*'-0221-09-04' lies outside the years 1 to 9999",
-    ),
-    (Date, (pa.array(["01/02/2024"]),), "column 'v': .*'01/02/2024'"),
-    (Time, (pa.array([86_400_000_000], pa.time64("us")),), "column 'v': .*lies outside a day"),
-    (Time, (pa.array([-1], pa.time64("us")),), "column 'v': .*lies outside a day"),
-    (Time, (pa.array([1], pa.time64("ns")),), "column 'v': .*would lose data"),
-    (Timestamp, (pa.array([datetime(2024, 1, 1, tzinfo=UTC)]),), "column 'v': .* could lose information"),
-    (Timestamp, (pa.array([1], pa.timestamp("ns")),), "column 'v': .*would lose data"),
-    (Timestamp, (pa.array([2**62], pa.timestamp("s")),), "column 'v': .*out of bounds"),
-    (Timestamp, (pa.array([1 - 2**63], pa.timestamp("us")),), "column 'v': .*outside the years 1 to 9999"),
-    (TimestampTZ, (pa.array([datetime(2024, 1, 1)]),), "column 'v': .* could lose information"),
-    (TimestampTZ, (pa.array(["2024-01-01 00:00:00"]),), "column 'v': .*expected a zone offset"),
-    (Interval, (pa.array([pa.MonthDayNano([0, 0, 1])]),), "column 'v': an interval of 1 ns is finer"),
-    (Interval, (pa.array([timedelta(1)]),), "column 'v': .* could lose information"),
-    (JSON, (pa.array(["{"]),), "column 'v': invalid input syntax for type json"),
-    (UUID, (pa.array(["zz"]),), "column 'v': invalid input syntax for type uuid"),
-    (UUID, (pa.array([FULL.bytes], pa.binary(16)),), "column 'v': .* could lose information"),
-    (Array[Integer], (pa.array([[2**40]]),), "column 'v': .* could lose information"),
-    (Array[Text], (pa.array([[["a"]]]),), "column 'v': .*Unsupported cast"),
-    (Array[Text], (pa.array([[b"a"]]),), "column 'v': .*bytes are not text"),
-    (
-        Array[Date],
-        (pa.array([[-800_000]], pa.list_(pa.date32())),),
-        "column 'v': .*outside the years 1 to 9999",
-    ),
-    (
-        Array[Time],
-        (pa.array([[86_400_000_000]], pa.list_(pa.time64("us"))),),
-        "column 'v': .*lies outside a day",
-    ),
-    # the plan judges the first batch; a later one brings no cast that the plan would have refused
-    (BigInt, (pa.array([1]), pa.array([2.0])), "column 'v': .*a later batch gives .*, the first one"),
-    (Date, (pa.array([None]), pa.array([datetime(2024, 1, 1, 5)])), "column 'v': .*a later batch gives"),
-    (
-        Timestamp,
-        (
-            pa.array([datetime(2024, 1, 1)]),
-            pa.array([datetime(2024, 1, 1, tzinfo=timezone(timedelta(hours=5)))]),
-        ),
-        "column 'v': .*a later batch gives",
-    ),
+def test_a_column_may_start_with_a_batch_of_nulls(databases: Databases) -> None:
+    run([Text], "origin", lambda: [batch([pa.array([None])]), pa.record_batch({"n": [1], "c0": ["a"]})])
+    assert texts(databases.origin, "analytics") == [None, "a"]
+
+
+# The rest of what does not fit is refused by `conform`, whose unit tests list it.
+NOT_YIELDED: list[tuple[Any, pa.Array, str]] = [
+    (Text, pa.array(["a\x00b"]), "column 'c0': a text holds a zero byte"),
+    (Numeric, pa.array(["abc"]), "column 'c0': invalid input syntax for type numeric"),
+    (Numeric[50, 10], pa.array([41 * "9"]), "column 'c0': numeric field overflow"),
+    (Interval, pa.array([pa.MonthDayNano([0, 0, 1])]), "column 'c0': an interval of 1 ns is finer"),
+    (JSON, pa.array(["{"]), "column 'c0': invalid input syntax for type json"),
+    (UUID, pa.array(["zz"]), "column 'c0': invalid input syntax for type uuid"),
 ]
 
 
-@pytest.mark.parametrize(("declared", "arrays", "reason"), NOT_YIELDED)
-def test_a_yielded_value_that_does_not_fit_is_refused_by_name(
-    databases: Databases, project: Project, declared: Any, arrays: tuple[pa.Array, ...], reason: str
+@pytest.mark.parametrize(("declared", "array", "reason"), NOT_YIELDED)
+def test_a_yielded_value_that_the_server_does_not_hold_is_refused_by_name(
+    databases: Databases, declared: Any, array: pa.Array, reason: str
 ) -> None:
-    with pytest.raises(EmatixError, match=reason):
-        load_batches(project, declared, *arrays)
-    assert databases.origin.execute("select to_regclass('analytics.t')").fetchone() == (None,)
+    with pytest.raises(RunError, match=reason):
+        run([declared], "origin", lambda: batch([array]))
+    assert is_untouched(databases)

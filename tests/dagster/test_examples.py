@@ -1,0 +1,42 @@
+"""The design's two examples as code locations, in processes of their own where no variable is set."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+LOAD = """
+import runpy, sys, dagster as dg
+from ematix_flow_dagster import build_definitions
+runpy.run_path(sys.argv[1])
+definitions = build_definitions()
+dg.Definitions.validate_loadable(definitions)
+for spec in sorted(definitions.resolve_all_asset_specs(), key=lambda spec: spec.key):
+    print(spec.key.to_user_string(), [dep.asset_key.to_user_string() for dep in spec.deps])
+"""
+
+
+@pytest.mark.parametrize(
+    ("example", "assets"),
+    [
+        ("minimal", ["warehouse/analytics/events ['warehouse/raw/events']", "warehouse/raw/events []"]),
+        (
+            "fanout",
+            [
+                "s3_archive/analytics/events_archive ['warehouse/raw/events']",
+                "warehouse/analytics/events ['warehouse/raw/events']",
+                "warehouse/raw/events []",
+            ],
+        ),
+    ],
+)
+def test_an_example_loads_without_its_variables(example: str, assets: list[str]) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.endswith(("_DSN", "_URL"))}
+    command = [sys.executable, "-W", "error", "-c", LOAD, str(EXAMPLES / f"{example}.py")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.splitlines()) == (0, assets), done.stderr

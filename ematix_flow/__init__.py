@@ -1,6 +1,6 @@
 """ematix-flow: three declarations keep Postgres and Delta Lake tables up to date."""
 
-from ematix_flow.backends import type_name
+from ematix_flow.backends import count_rows, type_name
 from ematix_flow.body import SourceHandle, takes_argument
 from ematix_flow.errors import (
     BackendUnavailableError,
@@ -110,6 +110,7 @@ __all__ = [
     "Workflow",
     "comment",
     "connection_of",
+    "count_rows",
     "describe_action",
     "describe_path",
     "describe_window",

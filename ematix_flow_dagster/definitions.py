@@ -12,7 +12,7 @@ import dagster as dg
 
 from ematix_flow import Job, Manifest, Project, Workflow, ematix
 from ematix_flow_dagster.assets import job_assets
-from ematix_flow_dagster.jobs import Surroundings, asset_job
+from ematix_flow_dagster.jobs import asset_job
 from ematix_flow_dagster.names import check_names, dagster_job_name
 from ematix_flow_dagster.resources import check_resources, declared_resources
 from ematix_flow_dagster.schedules import Load, cron_schedule, follow_sensor
@@ -57,11 +57,8 @@ def build_definitions(
     check_names(manifest, theirs)
     specs = project_specs(manifest, translator or EmatixTranslator(), _asset_keys(theirs))
     declared = declared_resources(manifest.connections.values())
-    surroundings = Surroundings(
-        resources={**declared, **available}, executor=theirs.executor, loggers=theirs.loggers
-    )
     assets = {name: job_assets(job, project) for name, job in specs.jobs.items()}
-    loads = _loads(manifest, specs, assets, surroundings)
+    loads = _loads(manifest, specs, assets, {**declared, **available})
     status = "RUNNING" if start_schedules and os.environ.get(_START_VARIABLE) != "0" else "STOPPED"
     ours = dg.Definitions(
         assets=[*assets.values(), *specs.sources],
@@ -100,7 +97,7 @@ def _loads(
     manifest: Manifest,
     specs: ProjectSpecs,
     assets: Mapping[str, dg.AssetsDefinition],
-    surroundings: Surroundings,
+    resources: Mapping[str, Any],
 ) -> dict[str, Load]:
     """The Dagster job of each job and each workflow, by the name of that."""
     loads = {
@@ -109,7 +106,7 @@ def _loads(
             job=asset_job(
                 dagster_job_name(name),
                 [assets[name]],
-                surroundings,
+                resources=resources,
                 tags={"ematix/job": name},
                 description=planned.job.job.description,
             ),
@@ -124,7 +121,7 @@ def _loads(
             job=asset_job(
                 workflow.name,
                 [assets[name] for name in workflow.jobs],
-                surroundings,
+                resources=resources,
                 tags={"ematix/workflow": workflow.name},
                 description=f"Runs {', '.join(workflow.jobs)}.",
             ),

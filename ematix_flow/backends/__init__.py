@@ -6,6 +6,7 @@ duties of one run only; a new run opens new ones.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Protocol, TypeAlias, assert_never
@@ -128,6 +129,26 @@ def lock_order(target: JobTarget, environ: Environ) -> tuple[str, ...]:
             return (url, target.table.schema, target.table.name)
         case _:
             assert_never(target.connection)
+
+
+def count_rows(connection: Connection, table: Table, *, environ: Environ = os.environ) -> int | None:
+    """How many rows a table holds now; None where only a long scan could tell (a Postgres table over 256 MB).
+
+    Raises:
+        BackendUnavailableError: the server or store cannot be reached, or refuses us.
+    """
+    match connection:
+        case PostgresConnection():
+            from ematix_flow.backends.postgres.count import count_rows
+
+            return count_rows(connection, table, environ)
+        case DeltaConnection():
+            from ematix_flow.backends.delta.store import Store, open_table
+
+            handle = open_table(Store.resolve(connection, "", environ), table)
+            return handle.count() if handle else None
+        case _:
+            assert_never(connection)
 
 
 def type_name(type_: DataType, connection: Connection) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from ematix_flow.casts import Cast, Refused, classify
 from ematix_flow.errors import PlanError, UnsafeCastError
@@ -10,7 +11,7 @@ from ematix_flow.manifest import ResolvedJob
 from ematix_flow.plan.values import ReadColumn
 from ematix_flow.spec import Column, Incremental, Job, Table
 from ematix_flow.state import SourceState
-from ematix_flow.types import DataType
+from ematix_flow.types import DataType, ListOf, Scalar, to_arrow
 
 
 def read_columns(
@@ -36,18 +37,30 @@ def read_columns(
 
 
 def _narrower(job: Job, one: Column | None, other: Column) -> Column:
-    """The column whose values both targets hold: a fan-out has the narrowest types of its targets."""
-    if one is None or one.type == other.type:
-        return other if one is None or not other.nullable else one
-    if classify(other.type, one.type) is Cast.LOSSLESS:
+    """A column whose values both targets hold: a fan-out has the narrowest types of its targets."""
+    if one is None:
         return other
-    if classify(one.type, other.type) is Cast.LOSSLESS:
-        return one
+    nullable = one.nullable and other.nullable
+    if _holds(one.type, other.type):
+        return replace(other, nullable=nullable)
+    if _holds(other.type, one.type):
+        return replace(one, nullable=nullable)
     raise PlanError(
         job=job.name,
-        reason=f"column '{one.name}' is {one.type} in one target and {other.type} in another, and neither holds the "
-        "other's values; declare one type, or use two jobs",
+        reason=f"column '{one.name}' is {one.type} in one target and {other.type} in another, and one stream cannot "
+        "serve both; declare one type, or use two jobs",
     )
+
+
+def _holds(wide: DataType, narrow: DataType) -> bool:
+    """Whether a target of the wide type takes a stream of the narrow one as it is."""
+    match wide, narrow:
+        case ListOf(element=of_wide), ListOf(element=of_narrow):
+            return _holds(of_wide, of_narrow)
+        case Scalar.TEXT, _ if to_arrow(narrow) != to_arrow(wide):
+            return False  # each backend would spell the value in its own way
+        case _:
+            return wide == narrow or classify(narrow, wide) is Cast.LOSSLESS
 
 
 def _refuse_surplus(job: Job, given: dict[str, DataType], declared: set[str]) -> None:

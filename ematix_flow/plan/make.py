@@ -117,7 +117,7 @@ def _target_plan(
         read=read,
         watermark=watermark_after(cursor, source, state),
         show_values=target.connection.show_values,
-        notes=_notes(read.window),
+        notes=_notes(target, read),
     )
 
 
@@ -163,13 +163,18 @@ def uniqueness(target: JobTarget, select: Select | None, source: SourceState, re
     return Unproven(why=f"no unique index of {relation.schema}.{relation.name} lies within the key")
 
 
-def _notes(window: ReadWindow) -> tuple[str, ...]:
-    match window:
-        case ColumnRange(column=column, lookback=lookback):
+def _notes(target: JobTarget, read: ReadPlan) -> tuple[str, ...]:
+    """What a reader of the plan should know, and would not expect."""
+    notes = [
+        f"{column.name} is read as {column.declared}, the narrowest type among the job's targets"
+        for column in read.columns
+        if (own := target.table.column(column.name)) and own.type != column.declared
+    ]
+    match read.window:
+        case ColumnRange(column=name, lookback=lookback):
             below = f"more than {lookback} below" if lookback else "below"
-            return (f"a row whose {column} lies {below} the watermark when it commits is not seen",)
-        case _:
-            return ()
+            notes.append(f"a row whose {name} lies {below} the watermark when it commits is not seen")
+    return tuple(notes)
 
 
 # --- the path ----------------------------------------------------------------------------------------
@@ -195,9 +200,9 @@ def _inside_the_server(
             mark = states[target.label].mark
             if len(group) == 1 and mark is not None and mark in source.marks_held:
                 path = _server_path(target, select, source)
-                targets[target.label] = replace(
-                    target, path=path, read=replace(read, form=Form.SERVER_SELECT)
-                )
+                own = tuple(column for column in read.columns if target.stored.column(column.name))
+                alone = replace(read, columns=own, form=Form.SERVER_SELECT)
+                targets[target.label] = replace(target, path=path, read=alone)
             else:
                 targets[target.label] = target
     return replace(plan, targets=tuple(targets[target.label] for target in plan.targets))

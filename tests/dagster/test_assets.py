@@ -199,6 +199,17 @@ def test_a_job_depends_on_the_assets_of_the_jobs_it_waits_for(
     }
 
 
+def test_tables_that_a_query_hides_are_named_beside_those_it_shows(
+    project: Project, declare_job: DeclareJob
+) -> None:
+    declare_job("events", sql="select * from raw.events, lookup(day)", sources="raw.days")
+    definitions = build_definitions(project=project)
+    assert deps(definitions, "warehouse", "analytics", "events") == {
+        "warehouse/raw/events",
+        "warehouse/raw/days",
+    }
+
+
 def test_a_generator_is_not_called_and_says_what_it_reads(project: Project, declare_job: DeclareJob) -> None:
     def body() -> Iterator[pa.RecordBatch]:
         raise AssertionError("a generator must not run while definitions load")
@@ -267,17 +278,21 @@ def test_a_translator_names_targets_and_sources(project: Project, declare_job: D
 class WithModel(EmatixTranslator):
     def get_asset_spec(self, data: AssetData) -> dg.AssetSpec:
         asset = super().get_asset_spec(data)
-        source = dg.AssetKey(["warehouse", "raw", "events"])
+        source = dg.AssetDep(["warehouse", "raw", "events"], partition_mapping=dg.LastPartitionMapping())
         return asset if isinstance(data, SourceData) else asset.merge_attributes(deps=["model", source])
 
 
 def test_dependencies_of_a_translator_stay(project: Project, declare_job: DeclareJob) -> None:
     declare_job("events", sql="select * from raw.events join raw.days using (day)")
     definitions = build_definitions(project=project, translator=WithModel())
-    assert deps(definitions, "warehouse", "analytics", "events") == {
-        "model",
-        "warehouse/raw/events",
-        "warehouse/raw/days",
+    found = {
+        dep.asset_key.to_user_string(): dep.partition_mapping
+        for dep in spec(definitions, "warehouse", "analytics", "events").deps
+    }
+    assert found == {
+        "model": None,
+        "warehouse/raw/events": dg.LastPartitionMapping(),
+        "warehouse/raw/days": None,
     }
 
 

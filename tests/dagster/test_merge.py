@@ -128,12 +128,15 @@ def test_jobs_schedules_and_resources_of_both_sides_are_there(
     assert {"mailer", "warehouse", "lake"} <= set(repository.get_top_level_resources())
 
 
-def test_the_executor_of_the_location_runs_workflows(project: Project, declare_job: DeclareJob) -> None:
+def test_the_executor_and_the_loggers_of_the_location_serve_workflows(
+    project: Project, declare_job: DeclareJob
+) -> None:
     declare_job("events")
     declare_job("orders")
     project.workflow("nightly", jobs=["load_events", "load_orders"])
-    theirs = dg.Definitions(executor=dg.multiprocess_executor)
+    theirs = dg.Definitions(executor=dg.multiprocess_executor, loggers={"console": dg.json_console_logger})
     definitions = build_definitions(project=project, merge_with=theirs)
+    assert definitions.resolve_job_def("nightly").loggers == {"console": dg.json_console_logger}
     assert definitions.resolve_job_def("nightly").executor_def is dg.multiprocess_executor
     assert definitions.resolve_job_def("load_events_job").executor_def is dg.in_process_executor
 

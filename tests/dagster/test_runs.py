@@ -123,6 +123,7 @@ def test_full_refresh_reads_everything_again(
     again = run(run_config={"ops": {"load_events": {"config": {"full_refresh": True}}}})
     assert metadata(again)["rows_read"] == 3
     assert metadata(again)["rows_unchanged"] == 3
+    assert metadata(again)["dagster/row_count"] == 0
 
 
 def test_only_the_selected_target_is_loaded(

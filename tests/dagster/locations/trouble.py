@@ -23,6 +23,12 @@ class nowhere:  # noqa: N801  # likewise
     url = "${NOWHERE_DSN}"
 
 
+@ematix.connection
+class wrong:  # noqa: N801  # likewise
+    kind = "postgres"
+    url = "${WRONG_DSN}"  # its password is not the right one, and badly encoded
+
+
 @ematix.table(schema="trouble")
 class Sound:
     event_id: Annotated[BigInt, pk()]
@@ -53,6 +59,11 @@ def endless() -> str:
 
 @ematix.job(target=Sound, target_connection="nowhere", source_connection="warehouse")
 def unset() -> str:
+    return "select event_id, name from raw.events"
+
+
+@ematix.job(target=Sound, target_connection="wrong", source_connection="warehouse")
+def refused() -> str:
     return "select event_id, name from raw.events"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -44,6 +45,7 @@ class UniqueKey:
 
     name: str
     columns: tuple[str, ...]
+    only_current: bool = False  # among the current versions of a history only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +115,13 @@ Connection: TypeAlias = PostgresConnection | DeltaConnection
 # --- how a job loads ---------------------------------------------------------------------------------
 
 
+class Deletes(enum.Enum):
+    """What becomes of a row whose key a full read no longer finds."""
+
+    HARD = "hard"  # it is deleted
+    SOFT = "soft"  # merge marks it in `deleted_at`, scd2 closes its current version
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Append:
     """Add new rows; with keys, a row whose key is already there is left alone."""
@@ -127,7 +136,28 @@ class Truncate:
     keys: tuple[str, ...] = ()
 
 
-LoadMode: TypeAlias = Append | Truncate
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merge:
+    """Insert new keys, and set the columns of held ones where any of them differs (Kimball: type 1)."""
+
+    keys: tuple[str, ...] = ()
+    update: tuple[str, ...] = ()  # the columns that are compared and set; () for all but the keys
+    deletes: Deletes | None = None
+    allow_empty_source: bool = False  # with deletes: an empty read means that everything is gone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scd2:
+    """Keep every version of a row, each valid from one instant to the next (Kimball: type 2)."""
+
+    keys: tuple[str, ...] = ()
+    compare: tuple[str, ...] = ()  # the columns that make a new version; () for all but keys and `valid_from`
+    valid_from: str | None = None  # the column that says since when a row holds; None for the run's own clock
+    deletes: Deletes | None = None  # SOFT, or None
+    allow_empty_source: bool = False
+
+
+LoadMode: TypeAlias = Append | Truncate | Merge | Scd2
 
 
 def mode_name(mode: LoadMode) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import assert_never
 
 from ematix_flow.casts import Cast
 from ematix_flow.errors import PlanError, SchemaDriftError
 from ematix_flow.manifest import ResolvedJob
-from ematix_flow.migration import diff
+from ematix_flow.migration import diff, is_unique
 from ematix_flow.plan.columns import read_columns
 from ematix_flow.plan.cursors import Cursor, NoCursor, unfit, watermark_after, window_for
 from ematix_flow.plan.values import (
@@ -17,11 +17,13 @@ from ematix_flow.plan.values import (
     AddMissing,
     AddNewKeys,
     AddRows,
+    AddVersions,
     ArrowStream,
     ColumnRange,
     Form,
     InsertSelect,
     JobPlan,
+    MergeRows,
     Path,
     Proven,
     ReadPlan,
@@ -33,7 +35,7 @@ from ematix_flow.plan.values import (
     Unproven,
 )
 from ematix_flow.query import Select, attributes, impurity, single_table
-from ematix_flow.spec import Append, Incremental, JobTarget, Truncate
+from ematix_flow.spec import Append, Deletes, Incremental, JobTarget, Merge, Scd2, Truncate
 from ematix_flow.state import RelationKind, RunRequest, SourceState, TargetState
 
 # A view may repeat a key, and so may the children of an inheritance parent.
@@ -96,7 +98,7 @@ def _target_plan(
     read: ReadPlan,
 ) -> TargetPlan:
     target, cursor, state = seen
-    migration = diff(state, target.mode.keys if isinstance(target.mode, Append) else ())
+    migration = diff(state, () if isinstance(target.mode, Truncate | Scd2) else target.mode.keys)
     if migration.drifts:
         raise SchemaDriftError(
             job=job.job.name,
@@ -116,6 +118,7 @@ def _target_plan(
         path=ArrowStream(why=_why_arrow(job, target)),
         read=read,
         watermark=watermark_after(cursor, source, state),
+        clock=state.clock,
         show_values=target.connection.show_values,
         notes=_notes(target, read),
     )
@@ -124,7 +127,8 @@ def _target_plan(
 def _action(
     target: JobTarget, request: RunRequest, window: ReadWindow, state: TargetState, unique: Uniqueness
 ) -> Action:
-    match target.mode:
+    mode = target.mode
+    match mode:
         case Truncate(keys=keys):
             return ReplaceRows(keys=keys, uniqueness=unique)
         case Append(keys=()) if request.full_refresh:
@@ -135,9 +139,31 @@ def _action(
                 return AddMissing(window=window)
             return AddRows()
         case Append(keys=keys):
-            return AddNewKeys(keys=keys, uniqueness=unique)
+            return AddNewKeys(keys=keys, uniqueness=unique, indexed=is_unique(state.live, keys))
+        case Merge():
+            return MergeRows(
+                keys=mode.keys,
+                update=mode.update or _others(target, mode.keys),
+                deletes=mode.deletes,
+                allow_empty_source=mode.allow_empty_source,
+                uniqueness=unique,
+                indexed=is_unique(state.live, mode.keys),
+            )
+        case Scd2():
+            return AddVersions(
+                keys=mode.keys,
+                compare=mode.compare or _others(target, (*mode.keys, mode.valid_from)),
+                valid_from=mode.valid_from,
+                deletes=mode.deletes,
+                allow_empty_source=mode.allow_empty_source,
+                uniqueness=unique,
+            )
         case _:
-            assert_never(target.mode)
+            assert_never(mode)
+
+
+def _others(target: JobTarget, keys: Collection[str | None]) -> tuple[str, ...]:
+    return tuple(column.name for column in target.table.columns if column.name not in keys)
 
 
 def uniqueness(target: JobTarget, select: Select | None, source: SourceState, read: ReadPlan) -> Uniqueness:
@@ -219,7 +245,13 @@ def _server_path(target: TargetPlan, select: Select, source: SourceState) -> Pat
             return InsertSelect(why=same)
         case AddMissing():
             return StagedSelect(why=f"{same}, but the slice is compared with the target's")
-        case AddNewKeys(uniqueness=unique) | ReplaceRows(uniqueness=unique):
+        case AddVersions():
+            return StagedSelect(why=f"{same}, and versions are compared with those that are held")
+        case MergeRows(deletes=Deletes()):
+            return StagedSelect(why=f"{same}, and rows that are gone are looked for")
+        case AddNewKeys(indexed=False) | MergeRows(indexed=False):
+            return StagedSelect(why=f"{same}, but no unique index of the target tells its rows apart")
+        case AddNewKeys(uniqueness=unique) | ReplaceRows(uniqueness=unique) | MergeRows(uniqueness=unique):
             if isinstance(unique, Proven):
                 return InsertSelect(why=f"{same}, and {unique.why}")
             return StagedSelect(why=f"{same}, but {unique.why}")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from ematix_flow.casts import Cast
 from ematix_flow.migration import Step
-from ematix_flow.spec import LoadMode, Table
+from ematix_flow.spec import Deletes, LoadMode, Table
 from ematix_flow.state import Watermark
 from ematix_flow.types import DataType
 
@@ -117,6 +117,7 @@ class AddNewKeys:
 
     keys: tuple[str, ...]
     uniqueness: Uniqueness
+    indexed: bool  # a unique index on exactly the key arbitrates; without one, the key is looked up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +139,39 @@ class ReplaceRows:
     uniqueness: Uniqueness
 
 
-Action: TypeAlias = AddRows | AddNewKeys | AddMissing | ReplaceRows
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeRows:
+    """Rows with a new key are added; of held ones `update` is set where any of it differs."""
+
+    keys: tuple[str, ...]
+    update: tuple[str, ...]
+    deletes: Deletes | None
+    allow_empty_source: bool
+    uniqueness: Uniqueness
+    indexed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddVersions:
+    """Rows become versions of their key, unless they equal in `compare` the version that holds at their time.
+
+    The time is the column `valid_from`, or `clock` where that is None.
+    """
+
+    keys: tuple[str, ...]
+    compare: tuple[str, ...]
+    valid_from: str | None
+    deletes: Deletes | None
+    allow_empty_source: bool
+    uniqueness: Uniqueness
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """What tells two observations apart."""
+        return self.keys if self.valid_from is None else (*self.keys, self.valid_from)
+
+
+Action: TypeAlias = AddRows | AddNewKeys | AddMissing | ReplaceRows | MergeRows | AddVersions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,13 +205,14 @@ class TargetPlan:
     job: str
     connection: str
     table: Table  # as declared
-    stored: Table  # as the backend stores it, extra live columns left out
+    stored: Table  # with what the mode adds, as the backend stores it; extra live columns left out
     mode: LoadMode
     action: Action
     steps: tuple[Step, ...]
     path: Path
     read: ReadPlan
     watermark: Watermark | None  # written with the rows
+    clock: datetime  # the target's, after the lock: when the run takes place
     show_values: bool = True
     notes: tuple[str, ...] = ()
     sql: tuple[str, ...] = ()  # rendered by the target's sink, for a reader

@@ -65,7 +65,7 @@ def test_a_text_is_always_quoted(text: str, field: str) -> None:
         (pa.array([b"\x00\xff"]), '"\\x00ff"'),
         (pa.array([b""]), '"\\x"'),
         (pa.array([pa.MonthDayNano([-1, 2, -3000])]), '"-1 months 2 days -3 microseconds"'),
-        (pa.array([pa.MonthDayNano([0, 0, 2**63 - 807])]), '"0 months 0 days 9223372036854775 microseconds"'),
+        (pa.array([pa.MonthDayNano([0, 0, 2**63 - 808])]), '"0 months 0 days 9223372036854775 microseconds"'),
     ],
     ids=lambda value: str(getattr(value, "type", value)),
 )
@@ -124,9 +124,7 @@ def test_a_zero_byte_among_bytes_is_fine() -> None:
 
 # --- laws ---------------------------------------------------------------------------------------------
 
-texts = st.lists(
-    st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"])), min_size=1, max_size=3
-)
+texts = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]))
 
 
 def read_back(literal: str) -> list[Any]:
@@ -148,12 +146,12 @@ def read_back(literal: str) -> list[Any]:
     return elements
 
 
-@given(row=texts)
+@given(row=st.lists(texts, min_size=1, max_size=3))
 def test_any_text_is_read_back(row: list[str]) -> None:
     assert next(csv.reader([encoded(*(pa.array([value]) for value in row))])) == row
 
 
-@given(elements=st.lists(st.one_of(st.none(), *[texts.map(lambda row: row[0])]), max_size=5))
+@given(elements=st.lists(st.none() | texts, max_size=5))
 def test_any_list_of_texts_is_read_back(elements: list[str | None]) -> None:
     (row,) = csv.reader([encoded(pa.array([elements], pa.list_(pa.string())))])
     assert read_back(row[0]) == elements

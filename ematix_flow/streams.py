@@ -9,12 +9,14 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 import pyarrow as pa
-from psycopg import sql
 
 from ematix_flow.errors import EmatixError
+
+if TYPE_CHECKING:
+    from psycopg import sql  # loading definitions costs less without a driver
 
 T = TypeVar("T")
 # Batches are a few MB each; two waiting ones let reading and writing overlap without hoarding rows.

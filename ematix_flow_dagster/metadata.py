@@ -45,16 +45,17 @@ def definition_metadata(target: JobTarget) -> Metadata:
     return found
 
 
-def load_metadata(result: TargetResult, plan: TargetPlan, connection: Connection) -> Metadata:
+def load_metadata(
+    result: TargetResult, plan: TargetPlan, connection: Connection, held: int | None
+) -> Metadata:
     """What a committed load tells.
 
-    `dagster/row_count` is the number of rows that this load wrote (inserted and updated), as dagster-dlt counts;
-    the size of the table would take a `count(*)` at every load. After mode truncate the two are the same.
-    `bytes` is 0 where no row left the server.
+    `dagster/row_count` is `held`, the number of rows in the table, and left out where that is not known. `bytes` is
+    0 where no row left the server.
     """
     counts = result.counts
     return {
-        "dagster/row_count": counts.inserted + counts.updated,
+        **({} if held is None else {"dagster/row_count": held}),
         _TABLE_NAME: result.table,
         _COLUMN_SCHEMA: column_schema(plan.stored, connection),
         "rows_read": counts.read,

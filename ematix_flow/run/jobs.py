@@ -68,8 +68,9 @@ def run_job(
     events = iter_job(
         job, project=project, targets=targets, full_refresh=full_refresh, connections=connections
     )
-    results = tuple(event for event in events if isinstance(event, TargetResult))
-    result = JobResult(job=resolved.job.name, targets=results)
+    results = {event.label: event for event in events if isinstance(event, TargetResult)}
+    declared = [target.label for target in resolved.targets if target.label in results]
+    result = JobResult(job=resolved.job.name, targets=tuple(results[label] for label in declared))
     if result.failed:
         told = "; ".join(f"{target.label}: {target.error}" for target in result.failed)
         raise RunError(

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ematix_flow.body import Query, Rows
-from ematix_flow.conform import conform
 from ematix_flow.errors import EmatixError, LoadError
 from ematix_flow.plan import ReadPlan, TargetPlan
 from ematix_flow.results import Event, Progress, TargetResult
@@ -49,6 +48,8 @@ def load_group(prepared: Prepared, read: ReadPlan, group: Sequence[TargetPlan]) 
 def _open_stream(prepared: Prepared, read: ReadPlan) -> Stream:
     match prepared.given:
         case Rows(batches=batches):
+            from ematix_flow.conform import conform  # Arrow's kernels load with the first rows, not with definitions
+
             return conform(batches, read)
         case Query():
             assert prepared.source is not None  # noqa: S101  # _describe refused a query without a source

@@ -88,6 +88,8 @@ LOCATIONS = Path(__file__).parent / "locations"
 INSTANCE = """
 telemetry:
   enabled: false
+nux:
+  enabled: false
 run_coordinator:
   module: dagster.core.run_coordinator
   class: QueuedRunCoordinator

@@ -110,7 +110,7 @@ def test_a_run_without_news_tells_zeros_under_the_same_names_and_types(
     assert {name: type(value) for name, value in first.items()} == {
         name: type(value) for name, value in second.items()
     }
-    assert (second["dagster/row_count"], second["rows_inserted"], second["bytes"]) == (0, 0, 0)
+    assert (second["dagster/row_count"], second["rows_inserted"], second["bytes"]) == (3, 0, 0)
     assert second["migration"] == "nothing to do"
     assert second["window"].startswith("rows written since transaction ")
 
@@ -123,7 +123,7 @@ def test_full_refresh_reads_everything_again(
     again = run(run_config={"ops": {"load_events": {"config": {"full_refresh": True}}}})
     assert metadata(again)["rows_read"] == 3
     assert metadata(again)["rows_unchanged"] == 3
-    assert metadata(again)["dagster/row_count"] == 0
+    assert metadata(again)["dagster/row_count"] == 3
 
 
 def test_only_the_selected_target_is_loaded(

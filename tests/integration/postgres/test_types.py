@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import zip_longest
@@ -16,7 +13,6 @@ import psycopg
 import pyarrow as pa
 import pytest
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
 from ematix_flow import Project, pk
 from ematix_flow.errors import RunError
@@ -50,51 +46,7 @@ PATHS = {"insert": InsertSelect, "staged": StagedSelect, "stream": ArrowStream}
 Column = list[str | None]
 
 
-# --- two databases, and one job between them ----------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Databases:
-    """Sessions on two databases of one server: the origin of all rows, and another one."""
-
-    origin: psycopg.Connection
-    other: psycopg.Connection
-
-    def target(self, path: str) -> psycopg.Connection:
-        """Where rows arrive: only `stream` leaves the origin."""
-        return self.other if path == "stream" else self.origin
-
-
-@pytest.fixture(scope="module")
-def both(server: str) -> Iterator[Databases]:
-    """Two databases that the module's tests share: making one takes longer than most of them."""
-    settings = "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c extra_float_digits=1"
-    with psycopg.connect(server, autocommit=True) as admin, ExitStack() as stack:
-        environ = stack.enter_context(pytest.MonkeyPatch.context())
-        sessions = []
-        for variable in ("ORIGIN_DSN", "OTHER_DSN"):
-            name = f"test_types_{secrets.token_hex(6)}"
-            admin.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-            drop = sql.SQL("drop database {} with (force)").format(sql.Identifier(name))
-            stack.callback(admin.execute, drop)
-            dsn = make_conninfo(server, dbname=name)
-            environ.setenv(variable, dsn)
-            sessions.append(stack.enter_context(psycopg.connect(dsn, options=settings, autocommit=True)))
-        sessions[0].execute("create type mood as enum ('sad', 'ok')")
-        yield Databases(*sessions)
-
-
-@pytest.fixture
-def databases(both: Databases) -> Databases:
-    """The two databases, without what another test made."""
-    empty(both)
-    return both
-
-
-def empty(databases: Databases) -> None:
-    """Drop what a test made."""
-    for session in (databases.origin, databases.other):
-        session.execute("drop schema if exists raw, analytics, ematix_flow cascade")
+# --- one job between two databases --------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module", params=PATHS)
@@ -103,22 +55,20 @@ def path(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def make_source(databases: Databases, path: str, types: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def make_source(databases: Any, path: str, types: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """`raw.t (n, c0, c1, …)` from SQL types and rows of literals. Rows without a key are staged."""
     key = "primary key" if path != "staged" else ""
     columns = ", ".join(f"c{i} {sql_type}" for i, sql_type in enumerate(types))
-    databases.origin.execute("create schema raw")
     databases.origin.execute(f"create table raw.t (n bigint {key}, {columns})")
     for n, row in enumerate(rows):
         values = sql.SQL(", ").join(map(sql.SQL, row))
         databases.origin.execute(sql.SQL("insert into raw.t values ({}, {})").format(n, values))
 
 
-def run(declared: Sequence[Any], target: str, body: Callable[[], Any]) -> TargetResult:
+def run(databases: Any, declared: Sequence[Any], target: str, body: Callable[[], Any]) -> TargetResult:
     """Run a job into `analytics.t (n, c0, c1, …)` of a connection."""
     project = Project()
-    project.connection(type("origin", (), {"kind": "postgres", "url": "${ORIGIN_DSN}"}))
-    project.connection(type("other", (), {"kind": "postgres", "url": "${OTHER_DSN}"}))
+    databases.connect(project)
     columns = {f"c{i}": type_ | None for i, type_ in enumerate(declared)}
     annotations = {"n": Annotated[BigInt, pk()], **columns}
     table = project.table(schema="analytics", name="t")(type("T", (), {"__annotations__": annotations}))
@@ -126,9 +76,11 @@ def run(declared: Sequence[Any], target: str, body: Callable[[], Any]) -> Target
     return run_job(decorate(body), project=project).targets[0]
 
 
-def copy(path: str, declared: Sequence[Any]) -> None:
+def copy(databases: Any, path: str, declared: Sequence[Any]) -> None:
     """Copy `raw.t` to `analytics.t`, and see that it took the path."""
-    result = run(declared, "other" if path == "stream" else "origin", lambda: "select * from raw.t")
+    result = run(
+        databases, declared, "other" if path == "stream" else "origin", lambda: "select * from raw.t"
+    )
     assert result.plan is not None
     assert type(result.plan.path) is PATHS[path]
 
@@ -141,19 +93,19 @@ def texts(session: psycopg.Connection, schema: str, column: int = 0) -> Column:
 
 
 def copied(
-    databases: Databases, path: str, cases: Sequence[tuple[str, Any, Sequence[str]]]
+    databases: Any, path: str, cases: Sequence[tuple[str, Any, Sequence[str]]]
 ) -> list[tuple[Column, Column]]:
     """What left and what arrived, of many columns that travel together: a run for each would take minutes."""
     types, declared, literals = zip(*cases, strict=True)
     make_source(databases, path, types, list(zip_longest(*literals, fillvalue="null")))
-    copy(path, declared)
+    copy(databases, path, declared)
     return [
         (texts(databases.origin, "raw", i), texts(databases.target(path), "analytics", i))
         for i in range(len(cases))
     ]
 
 
-def is_untouched(databases: Databases) -> bool:
+def is_untouched(databases: Any) -> bool:
     """Whether neither database has the target."""
     found = [
         session.execute("select to_regclass('analytics.t')").fetchone()
@@ -293,9 +245,9 @@ FAITHFUL: list[tuple[str, Any, tuple[str, ...]]] = [
 
 
 @pytest.fixture(scope="module")
-def faithful(both: Databases, path: str) -> list[tuple[Column, Column]]:
+def faithful(both: Any, path: str) -> list[tuple[Column, Column]]:
     """What left and what arrived, a column a case."""
-    empty(both)
+    both.empty()
     return copied(both, path, FAITHFUL)
 
 
@@ -307,9 +259,9 @@ def test_a_value_arrives_as_it_left(faithful: list[tuple[Column, Column]], case:
     assert arrived == left
 
 
-def test_an_array_of_an_enum_arrives_as_one_of_text(databases: Databases) -> None:
+def test_an_array_of_an_enum_arrives_as_one_of_text(databases: Any) -> None:
     make_source(databases, "stream", ["mood[]"], [["'{sad,null}'"], ["null"]])
-    copy("stream", [Array[Text]])
+    copy(databases, "stream", [Array[Text]])
     assert texts(databases.other, "analytics") == ["{sad,NULL}", None]
 
 
@@ -385,30 +337,29 @@ NOT_CARRIED: list[tuple[str, Any, str, str]] = [
 
 @pytest.mark.parametrize(("sql_type", "declared", "literal", "reason"), NOT_CARRIED)
 def test_what_batches_cannot_carry_is_refused_by_name(
-    databases: Databases, sql_type: str, declared: Any, literal: str, reason: str
+    databases: Any, sql_type: str, declared: Any, literal: str, reason: str
 ) -> None:
     make_source(databases, "stream", [sql_type], [["null"], [literal]])
     with pytest.raises(RunError, match=reason):
-        copy("stream", [declared])
+        copy(databases, "stream", [declared])
     assert is_untouched(databases)
 
 
 @pytest.mark.parametrize("path", ["insert", "staged"], scope="module")
-def test_inside_the_server_it_arrives_as_it_left(databases: Databases, path: str) -> None:
+def test_inside_the_server_it_arrives_as_it_left(databases: Any, path: str) -> None:
     cases = [(sql_type, declared, [literal]) for sql_type, declared, literal, _ in NOT_CARRIED]
     for left, arrived in copied(databases, path, cases):
         assert arrived == left
 
 
-def test_a_null_in_the_only_column_is_a_row(databases: Databases) -> None:
-    project = Project()
-    project.connection(type("other", (), {"kind": "postgres", "url": "${OTHER_DSN}"}))
+def test_a_null_in_the_only_column_is_a_row(databases: Any, project: Project) -> None:
+    databases.connect(project)
 
     @project.table(schema="analytics")
     class T:
         c0: Text | None
 
-    @project.job(name="load", target=T, incremental=False)
+    @project.job(name="load", target=T, target_connection="other", incremental=False)
     def body() -> Any:
         return pa.record_batch({"c0": [None, "", "a", "\\.", None]})
 
@@ -448,9 +399,9 @@ FITTING: list[tuple[str, Any, str, str]] = [
 
 
 @pytest.fixture(scope="module")
-def fitting(both: Databases, path: str) -> list[tuple[Column, Column]]:
+def fitting(both: Any, path: str) -> list[tuple[Column, Column]]:
     """What left and what arrived, a column a case."""
-    empty(both)
+    both.empty()
     return copied(
         both, path, [(sql_type, declared, [literal, "null"]) for sql_type, declared, literal, _ in FITTING]
     )
@@ -489,11 +440,11 @@ MISFITS: list[tuple[str, Any, str, str]] = [
 @pytest.mark.parametrize("path", ["insert", "stream"], scope="module")
 @pytest.mark.parametrize(("sql_type", "declared", "literal", "reason"), MISFITS)
 def test_a_value_that_does_not_fit_is_refused(
-    databases: Databases, path: str, sql_type: str, declared: Any, literal: str, reason: str
+    databases: Any, path: str, sql_type: str, declared: Any, literal: str, reason: str
 ) -> None:
     make_source(databases, path, [sql_type], [["null"], [literal]])
     with pytest.raises(RunError, match=reason):
-        copy(path, [declared])
+        copy(databases, path, [declared])
     assert is_untouched(databases)
 
 
@@ -574,10 +525,10 @@ YIELDED: list[tuple[Any, pa.Array, list[str | None]]] = [
 
 
 @pytest.fixture(scope="module")
-def arrived(both: Databases) -> list[Column]:
+def arrived(both: Any) -> list[Column]:
     """What arrived of the values yielded, a column a case."""
-    empty(both)
-    run([case[0] for case in YIELDED], "origin", lambda: batch([case[1] for case in YIELDED]))
+    both.empty()
+    run(both, [case[0] for case in YIELDED], "origin", lambda: batch([case[1] for case in YIELDED]))
     return [texts(both.origin, "analytics", i) for i in range(len(YIELDED))]
 
 
@@ -589,8 +540,13 @@ def test_a_yielded_value_arrives(arrived: list[Column], case: int) -> None:
     assert arrived[case][: len(expected)] == expected
 
 
-def test_a_column_may_start_with_a_batch_of_nulls(databases: Databases) -> None:
-    run([Text], "origin", lambda: [batch([pa.array([None])]), pa.record_batch({"n": [1], "c0": ["a"]})])
+def test_a_column_may_start_with_a_batch_of_nulls(databases: Any) -> None:
+    run(
+        databases,
+        [Text],
+        "origin",
+        lambda: [batch([pa.array([None])]), pa.record_batch({"n": [1], "c0": ["a"]})],
+    )
     assert texts(databases.origin, "analytics") == [None, "a"]
 
 
@@ -607,8 +563,8 @@ NOT_YIELDED: list[tuple[Any, pa.Array, str]] = [
 
 @pytest.mark.parametrize(("declared", "array", "reason"), NOT_YIELDED)
 def test_a_yielded_value_that_the_server_does_not_hold_is_refused_by_name(
-    databases: Databases, declared: Any, array: pa.Array, reason: str
+    databases: Any, declared: Any, array: pa.Array, reason: str
 ) -> None:
     with pytest.raises(RunError, match=reason):
-        run([declared], "origin", lambda: batch([array]))
+        run(databases, [declared], "origin", lambda: batch([array]))
     assert is_untouched(databases)

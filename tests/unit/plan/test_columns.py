@@ -157,7 +157,7 @@ def test_a_fan_out_has_the_narrowest_type_of_its_targets(
 def test_types_that_one_stream_cannot_serve_are_refused(shop: Any, one: DataType, other: DataType) -> None:
     tables = [table("one", nullable(one)), table("other", nullable(other))]
     for ordered in (tables, tables[::-1]):
-        with pytest.raises(PlanError, match="column 'c' is .* in one target and .* in another"):
+        with pytest.raises(PlanError, match=r"column 'c' is .* in one target and .* in another"):
             read_columns(shop.job(*map(shop.target, ordered)), ordered, source(c=one))
 
 

@@ -17,9 +17,9 @@ from ematix_flow.plan.cursors import (
     watermark_after,
     window_for,
 )
-from ematix_flow.query import Select, parse_select
+from ematix_flow.query import parse_select
 from ematix_flow.spec import Append, Automatic, EveryRow, Increment, Incremental, Truncate
-from ematix_flow.state import RelationColumn, RelationKind, RunRequest, SourceColumn, SourceState, Watermark
+from ematix_flow.state import RelationColumn, RelationKind, RunRequest, Watermark
 from ematix_flow.types import DataType, Decimal, Foreign, ListOf, Scalar, Varchar
 
 BY_TIME = Incremental(column="received_at")
@@ -366,14 +366,3 @@ def test_a_lookback_cannot_be_taken_from_anything_else(shop: Any, type_: DataTyp
 def test_a_transaction_is_kept_by_both_backends(shop: Any) -> None:
     assert unfit(transaction(shop), shop.target()) is None
     assert unfit(transaction(shop), shop.target(connection=shop.lake)) is None
-
-
-def test_the_window_column_of_a_source_may_have_any_name(shop: Any) -> None:
-    columns = (SourceColumn(name='Odd "name"', type=Scalar.DATE),)
-    found = cursor_for(
-        shop.job(increment=Incremental(column='Odd "name"')).job,
-        shop.target(),
-        Select(text="", tree=parse_select("select 1 as n").tree),
-        SourceState(columns=columns),
-    )
-    assert isinstance(found, ColumnCursor)

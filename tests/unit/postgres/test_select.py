@@ -1,0 +1,275 @@
+"""The select that reads a source: the user's text untouched inside it, cast, bounded and guarded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from psycopg import sql
+
+from ematix_flow.backends.postgres.select import bound_select, guard_reason, lower_bound, source_select
+from ematix_flow.casts import Cast
+from ematix_flow.plan import Form, ReadColumn, SinceTransaction
+from ematix_flow.types import DataType, Decimal, Foreign, ListOf, Scalar, Varchar
+
+
+def select(events: Any, **changes: Any) -> str:
+    return str(events.text(source_select(replace(events.read, **changes))))
+
+
+def column(
+    events: Any, declared: DataType, source: DataType | None, cast: Cast, form: Form = Form.SERVER_SELECT
+) -> str:
+    """The expression of one column called v."""
+    read = ReadColumn(name="v", source=source, declared=declared, cast=cast)
+    text = select(events, query="select 1 as v", columns=(read,), form=form)
+    expression, found, rest = text.partition(' as "v" from (\nselect 1 as v\n) as q')
+    assert found
+    assert rest == ""
+    # psycopg sets a blank before a negative number, so that no comment starts at its sign
+    return expression.removeprefix("select ").replace("  ", " ")
+
+
+# --- the user's text ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "select event_id, name from raw.events",
+        "select 1 as event_id, '%s {} %%' as name -- it's a comment",
+        "select 1 as event_id, $$a;b$$ as name /* (( */",
+    ],
+)
+def test_the_text_is_kept_to_the_letter(events: Any, text: str) -> None:
+    assert select(events, query=text).split("\n" + text + "\n") == [
+        'select q."event_id" as "event_id", q."name" as "name" from (',
+        ") as q",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (
+            "events",
+            "select event_id, name from (select * from raw.events where age(xmin) <= age('5'::xid)) as \"events\"",
+        ),
+        (None, "select event_id, name from (select * from raw.events where age(xmin) <= age('5'::xid))"),
+    ],
+)
+def test_a_transaction_window_takes_the_place_of_the_tables_name(
+    events: Any, name: str | None, expected: str
+) -> None:
+    window = SinceTransaction(xid=2**32 + 5, start=27, end=37, name=name)
+    assert f"(\n{expected}\n) as q" in select(events, window=window)
+
+
+def test_a_tables_name_that_is_odd_stays_quoted(events: Any) -> None:
+    query = 'select * from raw."Odd ""%s"""'
+    window = SinceTransaction(xid=5, start=14, end=len(query), name='Odd "%s"')
+    assert 'where age(xmin) <= age(\'5\'::xid)) as "Odd ""%s"""\n) as q' in select(
+        events, query=query, window=window
+    )
+
+
+# --- casts --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("declared", "source", "cast", "expression"),
+    [
+        (Scalar.TEXT, Scalar.TEXT, Cast.NONE, 'q."v"'),
+        (Scalar.BIGINT, Scalar.INTEGER, Cast.LOSSLESS, 'q."v"::bigint'),
+        (ListOf(Scalar.TEXT), ListOf(Foreign("mood")), Cast.LOSSLESS, 'q."v"::text[]'),
+        (Scalar.UUID, Scalar.TEXT, Cast.CHECKED, 'q."v"::uuid'),
+        (Decimal(12, 2), None, Cast.ABSENT, "null::numeric(12, 2)"),
+    ],
+)
+def test_a_column_is_cast_to_its_declared_type(
+    events: Any, declared: DataType, source: DataType | None, cast: Cast, expression: str
+) -> None:
+    assert column(events, declared, source, cast) == expression
+
+
+RAISES = "then ('ematix-flow: column ''v'': a value does not fit {}: ' || coalesce(left(q.\"v\"::text, 80), 'NULL'))::integer"
+
+
+@pytest.mark.parametrize(
+    ("declared", "source", "cast", "unfit", "type_"),
+    [
+        (
+            Scalar.INTEGER,
+            Scalar.BIGINT,
+            Cast.CHECKED,
+            'q."v" not between -2147483648 and 2147483647',
+            "integer",
+        ),
+        (Scalar.SMALLINT, Scalar.INTEGER, Cast.CHECKED, 'q."v" not between -32768 and 32767', "smallint"),
+        (Varchar(3), Scalar.TEXT, Cast.CHECKED, 'char_length(q."v"::text) > 3', "character varying(3)"),
+        (
+            Decimal(4, 2),
+            Decimal(),
+            Cast.SCALE,
+            'min_scale(q."v"::numeric) > 2 or abs(nullif(q."v"::numeric, \'NaN\')) >= 100',
+            "numeric(4, 2)",
+        ),
+        (Scalar.DATE, Scalar.TEXT, Cast.CHECKED, 'q."v"::timestamp <> q."v"::date', "date"),
+    ],
+)
+def test_a_cast_that_could_lose_something_raises_instead(
+    events: Any, declared: DataType, source: DataType, cast: Cast, unfit: str, type_: str
+) -> None:
+    assert column(events, declared, source, cast) == (
+        f'case when {unfit} {RAISES.format(declared)}::text::{type_} else q."v"::{type_} end'
+    )
+
+
+# --- Arrow --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("type_", [Decimal(), Decimal(12, 2)], ids=str)
+def test_numbers_travel_as_text(events: Any, type_: DataType) -> None:
+    assert column(events, type_, type_, Cast.NONE, Form.ARROW) == 'q."v"::text'
+
+
+@pytest.mark.parametrize(
+    "type_",
+    [Scalar.BIGINT, Scalar.TEXT, Varchar(3), Scalar.UUID, Scalar.JSONB, Scalar.TIME, Scalar.BYTES],
+    ids=str,
+)
+def test_what_the_driver_reads_faithfully_is_left_alone(events: Any, type_: DataType) -> None:
+    assert column(events, type_, type_, Cast.NONE, Form.ARROW) == 'q."v"'
+
+
+def test_an_absent_column_needs_no_form(events: Any) -> None:
+    assert column(events, Decimal(12, 2), None, Cast.ABSENT, Form.ARROW) == "null::numeric(12, 2)"
+
+
+@pytest.mark.parametrize(
+    ("type_", "unfit"),
+    [
+        (Scalar.DATE, 'not isfinite(q."v")'),
+        (Scalar.TIMESTAMP, 'not isfinite(q."v")'),
+        (Scalar.TIMESTAMPTZ, 'not isfinite(q."v")'),
+        (Scalar.INTERVAL, 'abs(extract(hour from q."v")) > 2562046'),
+        (ListOf(Scalar.INTEGER), 'array_ndims(q."v") > 1 or array_lower(q."v", 1) <> 1'),
+        (
+            ListOf(Scalar.DATE),
+            (
+                'array_ndims(q."v") > 1 or array_lower(q."v", 1) <> 1 or exists '
+                '(select from unnest(q."v") as u (e) where not isfinite(u.e))'
+            ),
+        ),
+    ],
+    ids=str,
+)
+def test_what_the_driver_would_change_is_guarded(events: Any, type_: DataType, unfit: str) -> None:
+    expression = column(events, type_, type_, Cast.NONE, Form.ARROW)
+    assert expression.startswith(f"case when {unfit} then ('ematix-flow: column ''v'': record batches cannot")
+    assert expression.endswith(' else q."v" end')
+
+
+@pytest.mark.parametrize(
+    "element", [Decimal(), Decimal(12, 2), Scalar.UUID, Scalar.JSON, Scalar.JSONB], ids=str
+)
+def test_lists_of_what_travels_as_text_are_lists_of_text(events: Any, element: DataType) -> None:
+    expression = column(events, ListOf(element), ListOf(element), Cast.NONE, Form.ARROW)
+    assert expression.startswith("(case when array_ndims")
+    assert expression.endswith(' else q."v" end)::text[]')
+
+
+def test_inside_the_server_nothing_is_guarded_for_arrow(events: Any) -> None:
+    assert column(events, Scalar.DATE, Scalar.DATE, Cast.NONE, Form.SERVER_SELECT) == 'q."v"'
+
+
+# --- the window ---------------------------------------------------------------------------------------
+
+
+def where(events: Any, *args: Any, **kwargs: Any) -> str:
+    text = select(events, window=events.window(*args, **kwargs))
+    return text.partition("\n) as q where ")[2]
+
+
+GUARD = (
+    " and case when {unfit} then ('ematix-flow: window column ''c'': no watermark can pass the value: ' || "
+    "coalesce(left(q.\"c\"::text, 80), 'NULL'))::integer is null else true end"
+)
+
+
+def test_a_window_includes_both_ends_and_what_no_watermark_can_pass(events: Any) -> None:
+    unfit = 'q."c" is null'
+    assert where(events, "c", Scalar.BIGINT, "5", "9") == (
+        f"(q.\"c\" >= '5'::bigint and q.\"c\" <= '9'::bigint or {unfit}){GUARD.format(unfit=unfit)}"
+    )
+
+
+def test_a_first_window_has_no_lower_end(events: Any) -> None:
+    unfit = 'q."c" is null'
+    assert where(events, "c", Scalar.TEXT, None, "it's") == (
+        f"(q.\"c\" <= 'it''s'::text or {unfit}){GUARD.format(unfit=unfit)}"
+    )
+
+
+def test_a_source_without_values_is_read_for_what_no_watermark_can_pass_only(events: Any) -> None:
+    unfit = 'q."c" is null'
+    assert where(events, "c", Scalar.UUID, "5", None) == f"({unfit}){GUARD.format(unfit=unfit)}"
+
+
+@pytest.mark.parametrize(
+    ("type_", "named", "words"),
+    [
+        (Scalar.DATE, "date", ["infinity", "-infinity"]),
+        (Scalar.TIMESTAMPTZ, "timestamp with time zone", ["infinity", "-infinity"]),
+        (Scalar.DOUBLE, "double precision", ["NaN", "Infinity", "-Infinity"]),
+        (Decimal(), "numeric", ["NaN", "Infinity", "-Infinity"]),
+        (Decimal(12, 2), "numeric", ["NaN", "Infinity", "-Infinity"]),
+    ],
+    ids=str,
+)
+def test_values_without_an_end_are_met_and_raise(
+    events: Any, type_: DataType, named: str, words: list[str]
+) -> None:
+    unfit = " or ".join(['q."c" is null', *(f"q.\"c\" = '{word}'::{named}" for word in words)])
+    assert where(events, "c", type_, None, None) == f"({unfit}){GUARD.format(unfit=unfit)}"
+
+
+def test_a_lookback_is_taken_from_the_watermark(events: Any) -> None:
+    window = events.window("c", Scalar.DATE, "2026-01-02", "2026-01-03", timedelta(hours=36))
+    found = lower_bound(window, sql.Identifier("c"))
+    assert found is not None
+    back = events.text(sql.Literal(timedelta(hours=36)))
+    assert events.text(found) == f"\"c\" >= '2026-01-02'::date - {back}"
+
+
+def test_without_a_watermark_there_is_no_lower_bound(events: Any) -> None:
+    assert lower_bound(events.window("c", Scalar.DATE, None, "2026-01-03"), sql.Identifier("c")) is None
+
+
+def test_the_bound_is_the_largest_value_that_has_an_end(events: Any) -> None:
+    assert events.text(bound_select("select c from t -- all", "c", Scalar.DATE)) == (
+        'select q."c"::text from (\nselect c from t -- all\n) as q where q."c" is not null and '
+        'q."c" <> \'infinity\'::date and q."c" <> \'-infinity\'::date order by q."c" desc limit 1'
+    )
+
+
+# --- what a guard said --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (
+            "invalid input syntax for type integer: \"ematix-flow: column 'v': too long: abc\"",
+            "column 'v': too long: abc",
+        ),
+        ('invalid input syntax for type integer: "ematix-flow: x: ""\n', 'x: "'),
+        ('ungültige Eingabesyntax für Typ integer: "ematix-flow: x: 1"', "x: 1"),
+        ('invalid input syntax for type integer: "abc"', None),
+        ("", None),
+    ],
+)
+def test_a_guards_reason_is_found_in_the_servers_message(message: str, reason: str | None) -> None:
+    assert guard_reason(message) == reason

@@ -243,5 +243,10 @@ class DuplicateKeyError(LoadError):
 
 
 @dataclass(eq=False, kw_only=True)
+class EmptySourceError(LoadError):
+    """Nothing was read by a load that deletes what it does not read."""
+
+
+@dataclass(eq=False, kw_only=True)
 class WatermarkError(LoadError):
     """A window column holds a value that no watermark can pass, or a stored watermark cannot be used."""

@@ -21,7 +21,9 @@ def physical_table(target: JobTarget) -> Table:
         case Append() | Truncate():
             return table
         case Merge(deletes=Deletes.SOFT):
-            return replace(table, columns=(*table.columns, _instant(DELETED_AT, "when the row was found gone")))
+            return replace(
+                table, columns=(*table.columns, _instant(DELETED_AT, "when the row was found gone"))
+            )
         case Merge():
             return table
         case Scd2(keys=keys):

@@ -61,7 +61,7 @@ class Migration:
 def diff(state: TargetState, keys: tuple[str, ...]) -> Migration:
     """Compare like with like: the declared table as this backend stores it, and the live one.
 
-    `keys` are those that a load leans on a unique index for; () when it does not.
+    `keys` are those for which a new table gets a unique index; () for none.
     """
     if state.live is None:
         schema = () if state.schema_exists else (CreateSchema(schema=state.stored.schema),)
@@ -79,19 +79,22 @@ def diff(state: TargetState, keys: tuple[str, ...]) -> Migration:
                 Drift(text=f"column {column.name} is missing and declared NOT NULL without a default")
             )
     drifts += _surplus(state.stored, state.live)
-    if state.enforces_keys and keys and not _is_unique(state.live, keys):
-        drifts.append(Drift(text=f"no unique index on exactly ({', '.join(keys)}), by which rows are told apart"))
     return Migration(steps=tuple(steps), drifts=tuple(drifts))
 
 
 def _with_unique(table: Table, keys: tuple[str, ...]) -> Table:
-    if not keys or _is_unique(table, keys):
+    if not keys or is_unique(table, keys):
         return table
     return replace(table, unique_keys=(*table.unique_keys, UniqueKey(name="keys", columns=keys)))
 
 
-def _is_unique(table: Table, keys: tuple[str, ...]) -> bool:
-    return any(set(keys) == set(columns) for columns in (table.primary_key, *(u.columns for u in table.unique_keys)))
+def is_unique(table: Table | None, keys: tuple[str, ...]) -> bool:
+    """Whether a unique index on exactly `keys` tells the rows of a table apart."""
+    if table is None:
+        return True  # it is about to be created with one
+    return any(
+        set(keys) == set(columns) for columns in (table.primary_key, *(u.columns for u in table.unique_keys))
+    )
 
 
 def _column_drifts(declared: Column, live: Column) -> list[Drift]:

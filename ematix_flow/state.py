@@ -116,6 +116,5 @@ class TargetState:
     schema_exists: bool
     empty: bool  # holds no row
     clock: datetime  # the target's, read after the lock
-    enforces_keys: bool = False  # the backend has unique indexes, and loading by key leans on one
     mark: int | None = None  # an advisory lock only this unit of work holds (Postgres)
     watermark: Watermark | None = None

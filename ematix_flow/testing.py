@@ -163,8 +163,9 @@ def _in_time(mode: Scd2, read: list[Row]) -> list[Row]:
 def _time_of(mode: Scd2, versions: list[dict[str, Any]], row: Row, loaded_at: datetime) -> datetime:
     """Since when an observation holds; by the clock, then after all that is known of its key."""
     if mode.valid_from is not None:
-        return row[mode.valid_from]  # type: ignore[no-any-return]  # rows are untyped
-    known = [version[VALID_FROM] + _MICROSECOND for version in versions]
+        at: datetime = row[mode.valid_from]
+        return at
+    known: list[datetime] = [version[VALID_FROM] + _MICROSECOND for version in versions]
     known += [version[VALID_TO] for version in versions if version[VALID_TO] is not None]
     return max([loaded_at, *known])
 

@@ -11,7 +11,18 @@ from typing import TypeAlias
 
 from ematix_flow.plan.values import ColumnRange, Everything, ReadWindow, SinceTransaction
 from ematix_flow.query import Select, Trackable, Untrackable, tracking
-from ematix_flow.spec import Automatic, EveryRow, Incremental, Job, JobTarget, PostgresConnection, Truncate
+from ematix_flow.spec import (
+    Automatic,
+    Deletes,
+    EveryRow,
+    Incremental,
+    Job,
+    JobTarget,
+    Merge,
+    PostgresConnection,
+    Scd2,
+    Truncate,
+)
 from ematix_flow.state import Relation, RelationKind, RunRequest, SourceState, TargetState, Watermark
 from ematix_flow.types import DataType, Decimal, Scalar, Varchar
 
@@ -84,8 +95,11 @@ def _column_cursor(column: str, lookback: timedelta, source: SourceState) -> Cur
 
 
 def _transaction_cursor(target: JobTarget, select: Select | None, source: SourceState) -> Cursor:
-    if isinstance(target.mode, Truncate):
-        return NoCursor(why="truncate replaces the whole table")
+    match target.mode:
+        case Truncate():
+            return NoCursor(why="truncate replaces the whole table")
+        case Merge(deletes=Deletes()) | Scd2(deletes=Deletes()):
+            return NoCursor(why="rows that are gone are found by reading all that are there")
     if not target.mode.keys:
         return NoCursor(why="the target has no key that would absorb a row read twice")
     if select is None:

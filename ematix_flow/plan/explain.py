@@ -10,11 +10,13 @@ from ematix_flow.plan.values import (
     AddMissing,
     AddNewKeys,
     AddRows,
+    AddVersions,
     ArrowStream,
     ColumnRange,
     Everything,
     InsertSelect,
     JobPlan,
+    MergeRows,
     Path,
     Proven,
     ReadWindow,
@@ -76,6 +78,15 @@ def describe_action(action: Action) -> str:
             return f"add the rows of the slice by {window.column} that the target lacks"
         case ReplaceRows(uniqueness=uniqueness):
             return f"replace the whole table; {_describe_uniqueness(uniqueness)}"
+        case MergeRows(keys=keys, uniqueness=uniqueness, deletes=deletes):
+            gone = f"; rows that are gone are deleted ({deletes.value})" if deletes else ""
+            return f"merge by key ({', '.join(keys)}){gone}; {_describe_uniqueness(uniqueness)}"
+        case AddVersions(keys=keys, compare=compare, valid_from=valid_from, deletes=deletes):
+            since = f"since {valid_from}" if valid_from else "since this run"
+            gone = "; versions of rows that are gone are closed" if deletes else ""
+            return (
+                f"keep versions of ({', '.join(keys)}) that differ in ({', '.join(compare)}), {since}{gone}"
+            )
         case _:
             assert_never(action)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from ematix_flow.backends import Environ, Sink, Source, lock_order, open_sink, open_source
 from ematix_flow.body import Given, Query, Rows, SourceHandle, call_body
 from ematix_flow.errors import EmatixError, PlanError
+from ematix_flow.history import physical_table
 from ematix_flow.manifest import ResolvedJob
 from ematix_flow.plan import Cursor, JobPlan, NoCursor, TargetPlan, cursor_for, make_plan
 from ematix_flow.query import source_tables
@@ -69,7 +70,9 @@ def _open_targets(
         own = stack.enter_context(ExitStack())
         try:
             sink = own.enter_context(open_sink(target.connection, job=job.job.name, environ=environ))
-            opened.append(Opened(target=target, sink=sink, stack=own, state=sink.observe(target.table)))
+            opened.append(
+                Opened(target=target, sink=sink, stack=own, state=sink.observe(physical_table(target)))
+            )
         except EmatixError as error:
             own.close()
             failures.append(failed(target, None, error, 0.0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self, assert_never
 
@@ -56,10 +57,18 @@ class DeltaSink:
         self._table = table
         self._handle = handle = open_table(self._store, table)
         if handle is None:
-            return TargetState(stored=stored, live=None, schema_exists=True, empty=True)
+            return TargetState(
+                stored=stored, live=None, schema_exists=True, empty=True, clock=datetime.now(UTC)
+            )
         with reading(self._store, table):
             empty = handle.count() == 0
-        return TargetState(stored=stored, live=seen(handle, table), schema_exists=True, empty=empty)
+        return TargetState(
+            stored=stored,
+            live=seen(handle, table),
+            schema_exists=True,
+            empty=empty,
+            clock=datetime.now(UTC),
+        )
 
     def watermark(self, cursor: str, type_: DataType) -> Watermark | None:
         """What the table's log holds for this job and cursor, at the version that was observed."""

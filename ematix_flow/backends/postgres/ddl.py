@@ -7,6 +7,7 @@ from typing import assert_never
 from psycopg import sql
 
 from ematix_flow.backends.postgres.types import type_sql
+from ematix_flow.history import IS_CURRENT
 from ematix_flow.migration import AddColumn, CreateSchema, CreateTable, Step
 from ematix_flow.spec import Column, Table
 
@@ -17,7 +18,7 @@ def step_statements(step: Step) -> tuple[sql.Composed, ...]:
         case CreateSchema(schema=schema):
             return (create_schema(schema),)
         case CreateTable(table=table):
-            return (create_table(table), *_comments(table, table.columns))
+            return (create_table(table), *_current_indexes(table), *_comments(table, table.columns))
         case AddColumn(table=table, column=column):
             add = sql.SQL("alter table {} add column {} {}").format(
                 table_sql(table), sql.Identifier(column.name), type_sql(column.type)
@@ -37,7 +38,11 @@ def create_table(table: Table) -> sql.Composed:
     parts: list[sql.Composable] = [_column_sql(column) for column in table.columns]
     if table.primary_key:
         parts.append(sql.SQL("primary key ({})").format(names_sql(table.primary_key)))
-    parts += [sql.SQL("unique ({})").format(names_sql(key.columns)) for key in table.unique_keys]
+    parts += [
+        sql.SQL("unique ({})").format(names_sql(key.columns))
+        for key in table.unique_keys
+        if not key.only_current
+    ]
     return sql.SQL("create table {} ({})").format(table_sql(table), sql.SQL(", ").join(parts))
 
 
@@ -54,6 +59,17 @@ def names_sql(names: tuple[str, ...]) -> sql.Composed:
 def _column_sql(column: Column) -> sql.Composed:
     null = sql.SQL("") if column.nullable else sql.SQL(" not null")
     return sql.SQL("{} {}{}").format(sql.Identifier(column.name), type_sql(column.type), null)
+
+
+def _current_indexes(table: Table) -> tuple[sql.Composed, ...]:
+    """At most one current version a key, whoever writes."""
+    return tuple(
+        sql.SQL("create unique index on {} ({}) where {}").format(
+            table_sql(table), names_sql(key.columns), sql.Identifier(IS_CURRENT)
+        )
+        for key in table.unique_keys
+        if key.only_current
+    )
 
 
 def _comments(table: Table, columns: tuple[Column, ...]) -> tuple[sql.Composed, ...]:

@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import secrets as random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
 import psycopg
 from psycopg import errors, sql
 
-from ematix_flow.backends.postgres import catalog, load, watermarks
+from ematix_flow.backends.postgres import catalog, checks, load, watermarks
 from ematix_flow.backends.postgres.copy import encode
 from ematix_flow.backends.postgres.ddl import create_schema, step_statements, table_sql
 from ematix_flow.backends.postgres.select import source_select
 from ematix_flow.backends.postgres.session import Address, cause, connect, reason
-from ematix_flow.errors import DuplicateKeyError, LoadError, NullKeyError
+from ematix_flow.backends.postgres.stage import (
+    STAGE,
+    checked_key,
+    column_names,
+    copy_into,
+    create_stage,
+    fill_stage,
+)
+from ematix_flow.backends.postgres.statements import Count, LoadStatement, added, insert_account, told
+from ematix_flow.errors import DuplicateKeyError, EmptySourceError, LoadError, NullKeyError
 from ematix_flow.migration import CreateSchema
-from ematix_flow.plan import AddRows, ArrowStream, InsertSelect, ReplaceRows, TargetPlan
+from ematix_flow.plan import AddRows, AddVersions, ArrowStream, InsertSelect, MergeRows, TargetPlan
 from ematix_flow.results import LoadCounts
-from ematix_flow.spec import PostgresConnection, Table
+from ematix_flow.spec import Deletes, PostgresConnection, Table
 from ematix_flow.state import TargetState, Watermark
 from ematix_flow.streams import Batches, ServerSelect, Stream
 from ematix_flow.types import DataType
@@ -74,8 +84,8 @@ class PostgresSink:
             ),
             empty=live is None
             or not self._row(sql.SQL("select exists (select from {})").format(table_sql(table)))[0],
-            enforces_keys=True,
             mark=mark,
+            clock=self._row(sql.SQL("select clock_timestamp()"))[0],
         )
 
     def watermark(self, cursor: str, type_: DataType) -> Watermark | None:
@@ -89,17 +99,15 @@ class PostgresSink:
 
     def render(self, plan: TargetPlan) -> tuple[str, ...]:
         """The statements in order, as they would run."""
-        statements: list[sql.Composable] = [s for step in plan.steps for s in step_statements(step)]
+        statements = [statement for step in plan.steps for statement in step_statements(step)]
         match plan.path:
             case InsertSelect():
-                statements += self._replacing(plan)
-                statements.append(load.insert_select(plan, source_select(plan.read)))
+                statements += [each.statement for each in load.direct_load(plan, source_select(plan.read))]
             case ArrowStream() if isinstance(plan.action, AddRows):
-                statements.append(load.copy_into(table_sql(plan.stored), load.column_names(plan)))
+                statements.append(copy_into(table_sql(plan.stored), column_names(plan)))
             case _:
-                statements.append(load.create_stage(plan))
-                statements += self._replacing(plan)
-                statements.append(load.insert_stage(plan))
+                statements.append(create_stage(plan))
+                statements += [each.statement for each in load.staged_load(plan)]
         return tuple(statement.as_string(self._session) for statement in statements)
 
     def load(self, plan: TargetPlan, rows: Stream) -> LoadCounts:
@@ -151,64 +159,73 @@ class PostgresSink:
     def _load(self, plan: TargetPlan, rows: Stream) -> LoadCounts:
         match rows, plan.path, plan.action:
             case ServerSelect(statement=select), InsertSelect(), _:
-                return self._insert_select(plan, select)
+                return self._run(load.direct_load(plan, select), LoadCounts())
             case Batches(), _, AddRows():
-                read, size = self._copy(table_sql(plan.stored), load.column_names(plan), rows)
+                read, size = self._copy(table_sql(plan.stored), column_names(plan), rows)
                 return LoadCounts(read=read, inserted=read, bytes=size)
             case _:
-                return self._load_staged(plan, rows)
+                self._session.execute(create_stage(plan))
+                read, size = self._fill_stage(plan, rows)
+                self._check_keys(plan)
+                self._refuse_empty(plan, read)
+                return self._run(load.staged_load(plan), LoadCounts(read=read, bytes=size))
 
-    def _insert_select(self, plan: TargetPlan, select: sql.Composed) -> LoadCounts:
-        """One statement; its own account of itself tells how many rows it read (no second pass)."""
-        deleted = self._delete_all(plan)
-        statement = load.insert_select(plan, select)
-        (told,) = self._row(load.told(statement))
-        read, conflicting = load.read_and_conflicting(told)
-        return LoadCounts(read=read, inserted=read - conflicting, unchanged=conflicting, deleted=deleted)
-
-    def _load_staged(self, plan: TargetPlan, rows: Stream) -> LoadCounts:
-        self._session.execute(load.create_stage(plan))
-        read, size = self._fill_stage(plan, rows)
-        self._check_keys(plan)
-        deleted = self._delete_all(plan)
-        inserted = self._session.execute(load.insert_stage(plan)).rowcount
-        return LoadCounts(
-            read=read, inserted=inserted, unchanged=read - inserted, deleted=deleted, bytes=size
-        )
+    def _run(self, statements: Sequence[LoadStatement], counts: LoadCounts) -> LoadCounts:
+        """Run the statements of a load. What was read and changed nothing counts as unchanged."""
+        for each in statements:
+            if each.count is Count.BY_ACCOUNT:
+                (told_,) = self._row(told(each.statement))
+                account = insert_account(told_)
+                counts = replace(
+                    counts,
+                    read=counts.read or account.read,
+                    inserted=account.inserted,
+                    updated=account.updated,
+                )
+            else:
+                counts = added(each.count, counts, self._session.execute(each.statement).rowcount)
+        return replace(counts, unchanged=counts.read - counts.inserted - counts.updated)
 
     def _fill_stage(self, plan: TargetPlan, rows: Stream) -> tuple[int, int]:
         match rows:
             case Batches():
-                return self._copy(load.STAGE, tuple(column.name for column in plan.read.columns), rows)
+                return self._copy(STAGE, tuple(column.name for column in plan.read.columns), rows)
             case ServerSelect(statement=select):
                 # The user's query may call anything; in a read-only subtransaction it can write nothing but the
                 # temporary table, and releasing the savepoint lets us write again.
                 with self._session.transaction():
                     self._session.execute(sql.SQL("set transaction read only"))
-                    return self._session.execute(load.fill_stage(plan, select)).rowcount, 0
+                    return self._session.execute(fill_stage(plan, select)).rowcount, 0
 
     def _copy(self, into: sql.Composable, columns: tuple[str, ...], rows: Batches) -> tuple[int, int]:
         read = size = 0
-        with self._session.cursor() as cursor, cursor.copy(load.copy_into(into, columns)) as copy:
+        with self._session.cursor() as cursor, cursor.copy(copy_into(into, columns)) as copy:
             for batch in rows.rows:
                 copy.write(encode(batch.select(list(columns))))
                 read += batch.num_rows
                 size += batch.nbytes
         return read, size
 
-    def _delete_all(self, plan: TargetPlan) -> int:
-        return sum(self._session.execute(statement).rowcount for statement in self._replacing(plan))
-
-    def _replacing(self, plan: TargetPlan) -> list[sql.Composed]:
-        return [load.delete_all(plan)] if isinstance(plan.action, ReplaceRows) else []
+    def _refuse_empty(self, plan: TargetPlan, read: int) -> None:
+        match plan.action:
+            case (
+                MergeRows(deletes=Deletes(), allow_empty_source=False)
+                | AddVersions(deletes=Deletes(), allow_empty_source=False)
+            ) if read == 0:
+                raise EmptySourceError(
+                    job=plan.job,
+                    table=plan.table.full_name,
+                    reason="the source is empty, so every row would count as gone; if that is meant, say "
+                    "allow_empty_source=True",
+                )
 
     # --- keys ----------------------------------------------------------------------------------------
 
     def _check_keys(self, plan: TargetPlan) -> None:
-        keys = load.keys_to_check(plan)
+        keys = checked_key(plan)
         if not keys:
             return
-        nulls, samples = self._row(load.null_keys(keys))
+        nulls, samples = self._row(checks.null_keys(keys))
         if nulls:
             raise NullKeyError(
                 job=plan.job,
@@ -218,10 +235,10 @@ class PostgresSink:
                 samples=self._shown(samples),
                 reason="filter them out, or choose another key",
             )
-        (repeated,) = self._row(load.repeated_keys(keys))
+        (repeated,) = self._row(checks.repeated_keys(keys))
         if not repeated:
             return
-        conflicting, samples = self._row(load.conflicting_keys(keys))
+        conflicting, samples = self._row(checks.conflicting_keys(keys))
         if conflicting:
             raise DuplicateKeyError(
                 job=plan.job,

@@ -236,8 +236,8 @@ def _endless(type_: DataType) -> tuple[sql.Composed, ...]:
     elif type_ in _HAS_NAN or isinstance(type_, Decimal):
         words = ("NaN", "Infinity", "-Infinity")
     # numeric(p, s) itself refuses to hold infinity, but compares with it.
-    named = type_sql(Decimal() if isinstance(type_, Decimal) else type_)
-    return tuple(sql.SQL("{}::{}").format(sql.Literal(word), named) for word in words)
+    named = Decimal() if isinstance(type_, Decimal) else type_
+    return tuple(sql.SQL("{}::{}").format(sql.Literal(word), type_sql(named)) for word in words)
 
 
 def bound_select(text: str, column: str, type_: DataType) -> sql.Composed:

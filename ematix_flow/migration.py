@@ -80,7 +80,9 @@ def diff(state: TargetState, keys: tuple[str, ...]) -> Migration:
             )
     drifts += _surplus(state.stored, state.live)
     if state.enforces_keys and keys and not _is_unique(state.live, keys):
-        drifts.append(Drift(text=f"no unique index on exactly ({', '.join(keys)}), by which rows are told apart"))
+        drifts.append(
+            Drift(text=f"no unique index on exactly ({', '.join(keys)}), by which rows are told apart")
+        )
     return Migration(steps=tuple(steps), drifts=tuple(drifts))
 
 
@@ -91,7 +93,9 @@ def _with_unique(table: Table, keys: tuple[str, ...]) -> Table:
 
 
 def _is_unique(table: Table, keys: tuple[str, ...]) -> bool:
-    return any(set(keys) == set(columns) for columns in (table.primary_key, *(u.columns for u in table.unique_keys)))
+    return any(
+        set(keys) == set(columns) for columns in (table.primary_key, *(u.columns for u in table.unique_keys))
+    )
 
 
 def _column_drifts(declared: Column, live: Column) -> list[Drift]:

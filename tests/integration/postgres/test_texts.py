@@ -24,7 +24,6 @@ QUERIES: list[tuple[str, list[str]]] = [
     ("select n, E'\\'%' as v from raw.t", ["'%", "'%"]),
     ('select n, v from raw.t as "T%" where "T%".v = \'x\'', ["x"]),
     ("select n % 2 as n, v from raw.t where n % 2 = 1", ["100%"]),
-    ("table raw.t", ["100%", "x"]),
     ("with t as (select * from raw.t) select * from t", ["100%", "x"]),
     ("(select n, v from raw.t) order by n limit 1", ["100%"]),
 ]

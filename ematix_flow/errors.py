@@ -100,11 +100,10 @@ class PlanError(EmatixError):
 
 
 @dataclass(eq=False, kw_only=True)
-class SourceQueryError(EmatixError):
+class SourceQueryError(PlanError):
     """A job's query is not one read-only SELECT, or the source cannot run it."""
 
-    reason: str
-    job: str | None = None
+    job: str = ""  # empty where a query is read outside a job
 
     @property
     def message(self) -> str:

@@ -48,9 +48,8 @@ def load_group(prepared: Prepared, read: ReadPlan, group: Sequence[TargetPlan]) 
 def _open_stream(prepared: Prepared, read: ReadPlan) -> Stream:
     match prepared.given:
         case Rows(batches=batches):
-            from ematix_flow.conform import (
-                conform,  # Arrow's kernels load with the first rows, not with definitions
-            )
+            # Arrow's kernels load with the first rows, not with definitions.
+            from ematix_flow.conform import conform
 
             return conform(batches, read)
         case Query():

@@ -146,8 +146,8 @@ def _unfit_for_arrow(type_: DataType, value: sql.Composable) -> sql.Composed | N
     """Whether the driver would turn the value into another one; None for types that it reads faithfully.
 
     It makes arbitrary numbers of infinite dates and timestamps, and plain arrays of those with several dimensions
-    or a lower bound of their own. At an interval of more hours than nanoseconds can count it fails without naming
-    the column.
+    or a lower bound of their own. At an interval of more hours than 64 bits of nanoseconds hold (2,562,047) it
+    fails without naming the column.
     """
     match type_:
         case Scalar.DATE | Scalar.TIMESTAMP | Scalar.TIMESTAMPTZ:
@@ -236,8 +236,8 @@ def _endless(type_: DataType) -> tuple[sql.Composed, ...]:
     elif type_ in _HAS_NAN or isinstance(type_, Decimal):
         words = ("NaN", "Infinity", "-Infinity")
     # numeric(p, s) itself refuses to hold infinity, but compares with it.
-    named = type_sql(Decimal() if isinstance(type_, Decimal) else type_)
-    return tuple(sql.SQL("{}::{}").format(sql.Literal(word), named) for word in words)
+    named = Decimal() if isinstance(type_, Decimal) else type_
+    return tuple(sql.SQL("{}::{}").format(sql.Literal(word), type_sql(named)) for word in words)
 
 
 def bound_select(text: str, column: str, type_: DataType) -> sql.Composed:

@@ -163,7 +163,9 @@ def test_a_function_disguised_as_a_column_can_write_nothing(
         "create function raw.wipe(e raw.events) returns text language plpgsql volatile as "
         "$$ begin delete from raw.events; return 'gone'; end $$"
     )
-    events.execute(sql.SQL("alter database {} set search_path = raw").format(sql.Identifier(events.info.dbname)))
+    events.execute(
+        sql.SQL("alter database {} set search_path = raw").format(sql.Identifier(events.info.dbname))
+    )
     job = keyed_job(project, dsn, query="select e.event_id, e.wipe as name, e.received_at from raw.events e")
     with pytest.raises(RunError, match="cannot execute DELETE in a read-only transaction"):
         run_job(job, project=project)

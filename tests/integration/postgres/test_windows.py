@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
-import psycopg
 import pytest
+from psycopg import sql
 
 from ematix_flow import Incremental, Project
 from ematix_flow.errors import PlanError, RunError
-from ematix_flow.results import LoadCounts
+from ematix_flow.results import TargetResult
 from ematix_flow.run import run_job
 from ematix_flow.types import (
     JSON,
@@ -18,6 +19,7 @@ from ematix_flow.types import (
     UUID,
     Array,
     BigInt,
+    Boolean,
     Bytes,
     Date,
     Double,
@@ -33,59 +35,44 @@ from ematix_flow.types import (
     TimestampTZ,
 )
 
-PATHS = ("inside", "stream")
+Run = Callable[[], TargetResult]
+
+
+@pytest.fixture(params=["inside", "stream"])
+def path(request: pytest.FixtureRequest) -> str:
+    """Inside the server, or from one database to another."""
+    return str(request.param)
 
 
 @pytest.fixture
-def databases(
-    dsn: str, new_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch, path: str
-) -> psycopg.Connection:
-    """A session on the source; the target is the same database, or another one where rows must travel."""
-    monkeypatch.setenv("ORIGIN_DSN", dsn)
-    monkeypatch.setenv("TARGET_DSN", new_database() if path == "stream" else dsn)
-    session = psycopg.connect(dsn, autocommit=True)
-    session.execute("create schema raw")
-    return session
+def job(databases: Any, project: Project, path: str) -> Callable[..., Run]:
+    """Makes a job into a keyless table, and gives a way to run it."""
+    databases.connect(project)
 
-
-@pytest.fixture
-def origin(databases: psycopg.Connection) -> Any:
-    with databases as session:
-        yield session
-
-
-@pytest.fixture
-def load(project: Project) -> Callable[..., Callable[[], tuple[LoadCounts, str | None]]]:
-    """Makes a job of a keyless table; running it gives the counts and the watermark."""
-
-    def make(columns: dict[str, Any], query: str, increment: str | Incremental = "v") -> Any:
-        project.connection(type("origin", (), {"kind": "postgres", "url": "${ORIGIN_DSN}"}))
-        project.connection(type("target", (), {"kind": "postgres", "url": "${TARGET_DSN}"}))
+    def make(columns: dict[str, Any], query: str, increment: str | Incremental = "v") -> Run:
         annotations = {name: type_ | None for name, type_ in columns.items()}
         table = project.table(schema="analytics", name="t")(type("T", (), {"__annotations__": annotations}))
-
-        @project.job(
+        decorate = project.job(
             name="load",
             target=table,
             source_connection="origin",
-            target_connection="target",
+            target_connection="other" if path == "stream" else "origin",
             incremental=increment,
         )
-        def body() -> str:
-            return query
-
-        def run() -> tuple[LoadCounts, str | None]:
-            result = run_job(body, project=project).targets[0]
-            return result.counts, result.watermark.value if result.watermark else None
-
-        return run
+        declared = decorate(lambda: query)
+        return lambda: run_job(declared, project=project).targets[0]
 
     return make
 
 
-def insert(session: psycopg.Connection, *values: str) -> None:
-    for value in values:
-        session.execute(f"insert into raw.t (v) values ({value})")
+def make_source(databases: Any, columns: str) -> None:
+    databases.origin.execute(f"create table raw.t ({columns})")
+
+
+def insert(databases: Any, *rows: Sequence[str]) -> None:
+    for row in rows:
+        values = sql.SQL(", ").join(map(sql.SQL, row))
+        databases.origin.execute(sql.SQL("insert into raw.t values ({})").format(values))
 
 
 # Each: the values of a first run, those of a second, and the watermarks after them.
@@ -134,15 +121,21 @@ WINDOWS: list[tuple[str, Any, list[str], list[str], str, str]] = [
     ("numeric", Numeric, ["1", "2.50"], ["2.5", "1e30", "1"], "2.50", "1" + 30 * "0"),
     ("numeric(12, 2)", Numeric[12, 2], ["1", "2.5"], ["2.5", "9999999999.99", "1"], "2.50", "9999999999.99"),
     ("real", Float, ["1", "1.1"], ["1.1", "1.2", "1"], "1.1", "1.2"),
-    ("double precision", Double, ["0", "0.1"], ["0.1", "0.30000000000000004", "0"], "0.1", "0.30000000000000004"),
+    (
+        "double precision",
+        Double,
+        ["0", "0.1"],
+        ["0.1", "0.30000000000000004", "0"],
+        "0.1",
+        "0.30000000000000004",
+    ),
 ]
 
 
-@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize(("sql_type", "declared", "first", "second", "mark", "next_mark"), WINDOWS)
 def test_a_window_reads_the_tie_and_what_is_new(
-    origin: psycopg.Connection,
-    load: Any,
+    databases: Any,
+    job: Callable[..., Run],
     sql_type: str,
     declared: Any,
     first: list[str],
@@ -150,15 +143,18 @@ def test_a_window_reads_the_tie_and_what_is_new(
     mark: str,
     next_mark: str,
 ) -> None:
-    origin.execute(f"create table raw.t (v {sql_type})")
-    insert(origin, *first)
-    run = load({"v": declared}, "select v from raw.t")
-    counts, watermark = run()
-    assert (counts.read, counts.inserted, watermark) == (2, 2, mark)
-    tie, new, older = second
-    insert(origin, tie, new, older)
-    counts, watermark = run()
-    assert (counts.read, counts.inserted, counts.unchanged, watermark) == (3, 2, 1, next_mark)
+    make_source(databases, f"v {sql_type}")
+    insert(databases, *([value] for value in first))
+    run = job({"v": declared}, "select v from raw.t")
+    result = run()
+    assert (result.counts.read, result.counts.inserted) == (2, 2)
+    assert result.watermark is not None
+    assert result.watermark.value == mark
+    insert(databases, *([value] for value in second))
+    result = run()
+    assert (result.counts.read, result.counts.inserted, result.counts.unchanged) == (3, 2, 1)
+    assert result.watermark is not None
+    assert result.watermark.value == next_mark
 
 
 ENDLESS: list[tuple[str, Any, str, str]] = [
@@ -173,20 +169,119 @@ ENDLESS: list[tuple[str, Any, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize(("sql_type", "declared", "value", "endless"), ENDLESS)
 def test_a_value_without_an_end_stops_the_run(
-    origin: psycopg.Connection, load: Any, sql_type: str, declared: Any, value: str, endless: str
+    databases: Any, job: Callable[..., Run], sql_type: str, declared: Any, value: str, endless: str
 ) -> None:
-    origin.execute(f"create table raw.t (v {sql_type})")
-    insert(origin, value)
-    run = load({"v": declared}, "select v from raw.t")
+    make_source(databases, f"v {sql_type}")
+    insert(databases, [value])
+    run = job({"v": declared}, "select v from raw.t")
     run()
-    insert(origin, f"'{endless}'")
+    insert(databases, [f"'{endless}'"])
     with pytest.raises(RunError, match=f"window column 'v': no watermark can pass the value: {endless}"):
         run()
 
 
-FIRST: list[tuple[str, Any, str]] = [
-    ("boolean", Boolean := __import__("ematix_flow.types", fromlist=["Boolean"]).Boolean, "true"),
+# A guard of the window stands beside the columns, whatever the first of them is.
+BESIDE: list[tuple[str, Any, str]] = [
+    ("smallint", SmallInt, "1"),
+    ("boolean", Boolean, "true"),
+    ("character varying(3)", String[3], "'a'"),
+    ("numeric", Numeric, "1.5"),
+    ("numeric(12, 2)", Numeric[12, 2], "1.5"),
+    ("text", Numeric[12, 2], "'1.5'"),
+    ("date", Timestamp, "'2024-01-01'"),
+    ("time", Time, "'12:00'"),
+    ("interval", Interval, "'1 h'"),
+    ("json", JSON, "'1'"),
+    ("jsonb", JSONB, "'1'"),
+    ("uuid", UUID, "'00000000-0000-0000-0000-000000000000'"),
+    ("bytea", Bytes, "'a'"),
+    ("numeric(12, 2)[]", Array[Numeric[12, 2]], "'{1}'"),
+    ("uuid[]", Array[UUID], "'{}'"),
+    ("json[]", Array[JSON], "array['1']::json[]"),
+    ("mood", Text, "'ok'"),
 ]
+
+
+@pytest.mark.parametrize("query", ["select f, v from raw.t", "select v from raw.t"], ids=["given", "absent"])
+@pytest.mark.parametrize(("sql_type", "declared", "literal"), BESIDE)
+def test_a_window_stands_beside_columns_of_any_type(
+    databases: Any, job: Callable[..., Run], sql_type: str, declared: Any, literal: str, query: str
+) -> None:
+    make_source(databases, f"f {sql_type}, v date")
+    insert(databases, [literal, "'2024-01-01'"])
+    run = job({"f": declared, "v": Date}, query)
+    assert run().counts.inserted == 1
+    insert(databases, [literal, "'2024-01-01'"], [literal, "'2024-01-02'"])
+    counts = run().counts
+    assert (counts.read, counts.inserted, counts.unchanged) == (3, 2, 1)
+    insert(databases, ["null", "null"])
+    with pytest.raises(RunError, match="window column 'v': no watermark can pass the value: NULL"):
+        run()
+
+
+def test_a_window_over_a_column_that_the_target_lacks_compares_all_of_its_rows(
+    databases: Any, job: Callable[..., Run]
+) -> None:
+    make_source(databases, "f text, v date")
+    insert(databases, ["'a'", "'2024-01-01'"], ["'b'", "'2024-01-02'"])
+    run = job({"f": Text}, "select f, v from raw.t")
+    assert run().counts.inserted == 2
+    insert(databases, ["'b'", "'2024-01-02'"], ["'c'", "'2024-01-03'"])
+    counts = run().counts
+    assert (counts.read, counts.inserted, counts.unchanged) == (3, 2, 1)
+
+
+@pytest.mark.parametrize(("sql_type", "declared"), [("date", Date), ("timestamptz", TimestampTZ)])
+def test_a_lookback_finds_what_came_late(
+    databases: Any, job: Callable[..., Run], sql_type: str, declared: Any
+) -> None:
+    make_source(databases, f"v {sql_type}")
+    insert(databases, ["'2024-01-01'"], ["'2024-01-05'"])
+    run = job({"v": declared}, "select v from raw.t", Incremental(column="v", lookback=timedelta(days=2)))
+    run()
+    insert(databases, ["'2024-01-03'"], ["'2024-01-02'"])
+    counts = run().counts
+    assert (counts.read, counts.inserted, counts.unchanged) == (2, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("sql_type", "declared", "literal"),
+    [
+        ("boolean", Boolean, "true"),
+        ("time", Time, "'12:00'"),
+        ("interval", Interval, "'1 h'"),
+        ("jsonb", JSONB, "'1'"),
+        ("bytea", Bytes, "'a'"),
+        ("integer[]", Array[Integer], "'{1}'"),
+        ("mood", Text, "'ok'"),
+        ("character(3)", Text, "'a'"),
+    ],
+)
+def test_a_type_of_which_no_watermark_is_kept_is_refused(
+    databases: Any, job: Callable[..., Run], sql_type: str, declared: Any, literal: str
+) -> None:
+    make_source(databases, f"v {sql_type}")
+    insert(databases, [literal])
+    run = job({"v": declared}, "select v from raw.t")
+    with pytest.raises(
+        RunError, match=r"the window column 'v' is .*, of which no watermark is kept"
+    ) as raised:
+        run()
+    assert isinstance(raised.value.__cause__, PlanError)
+
+
+def test_a_lookback_from_a_number_is_refused(databases: Any, job: Callable[..., Run]) -> None:
+    make_source(databases, "v bigint")
+    run = job({"v": BigInt}, "select v from raw.t", Incremental(column="v", lookback=timedelta(hours=1)))
+    with pytest.raises(RunError, match="a lookback is a span of time"):
+        run()
+
+
+def test_a_source_without_rows_is_loaded_and_leaves_no_watermark(
+    databases: Any, job: Callable[..., Run]
+) -> None:
+    make_source(databases, "v date")
+    result = job({"v": Date}, "select v from raw.t")()
+    assert (result.counts.read, result.counts.inserted, result.watermark) == (0, 0, None)

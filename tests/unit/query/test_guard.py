@@ -146,7 +146,7 @@ def test_what_is_not_one_read_only_select_is_refused_with_its_reason(text: str, 
     with pytest.raises(SourceQueryError) as caught:
         parse_select(text)
     assert caught.value.reason == reason
-    assert caught.value.job is None
+    assert caught.value.job == ""
 
 
 @pytest.mark.parametrize("text", ACCEPTED)

@@ -9,6 +9,7 @@ from ematix_flow.errors import (
     DuplicateKeyError,
     DuplicateNameError,
     EmatixError,
+    EmptySourceError,
     LoadError,
     NullKeyError,
     PlanError,
@@ -41,25 +42,28 @@ from ematix_flow.project import (
     table_of,
 )
 from ematix_flow.query import TableRef, parse_select, source_tables
-from ematix_flow.results import Event, JobResult, LoadCounts, Planned, Progress, TargetResult
+from ematix_flow.results import Event, JobResult, LoadCounts, Planned, Progress, Retrying, TargetResult
 from ematix_flow.run import iter_job, plan_job, run_job
 from ematix_flow.secrets import UnsetVariableError
 from ematix_flow.spec import (
     Append,
     Column,
     Connection,
+    Deletes,
     DeltaConnection,
     Incremental,
     Job,
     JobTarget,
     LoadMode,
+    Merge,
     PostgresConnection,
+    Scd2,
     Table,
     Truncate,
     Workflow,
     mode_name,
 )
-from ematix_flow.state import Watermark
+from ematix_flow.state import Watermark, Window
 
 __all__ = [
     "Append",
@@ -67,11 +71,13 @@ __all__ = [
     "Column",
     "Connection",
     "DeclarationError",
+    "Deletes",
     "DeltaConnection",
     "DependencyCycleError",
     "DuplicateKeyError",
     "DuplicateNameError",
     "EmatixError",
+    "EmptySourceError",
     "Event",
     "Incremental",
     "Job",
@@ -83,6 +89,7 @@ __all__ = [
     "LoadError",
     "LoadMode",
     "Manifest",
+    "Merge",
     "NullKeyError",
     "PlanError",
     "Planned",
@@ -91,7 +98,9 @@ __all__ = [
     "Progress",
     "Project",
     "ResolvedJob",
+    "Retrying",
     "RunError",
+    "Scd2",
     "SchemaDriftError",
     "SourceHandle",
     "SourceQueryError",
@@ -107,6 +116,7 @@ __all__ = [
     "UnsupportedTypeError",
     "Watermark",
     "WatermarkError",
+    "Window",
     "Workflow",
     "comment",
     "connection_of",

@@ -172,6 +172,7 @@ class RunError(EmatixError):
     job: str
     reason: str
     result: JobResult | None = None
+    transient: bool = False  # the same run, tried again, may well succeed, and nothing was changed
 
     @property
     def message(self) -> str:

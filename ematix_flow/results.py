@@ -57,7 +57,16 @@ class TargetResult:
         return f"{self.connection}:{self.table}"
 
 
-Event: TypeAlias = Planned | Progress | TargetResult
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrying:
+    """A target failed in a way that passes; it was left as it was, and is tried again from the start."""
+
+    label: str
+    error: EmatixError
+    attempt: int  # the one that failed, from 1
+
+
+Event: TypeAlias = Planned | Progress | Retrying | TargetResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,11 +11,25 @@ from ematix_flow.types import DataType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """An explicit slice of the source: rows whose column lies in `[start, end)`, such as a partition.
+
+    `start` and `end` are text that PostgreSQL reads as the column's type; `column` is by default the one that
+    `incremental=` names.
+    """
+
+    start: str
+    end: str
+    column: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
     """What a caller wants of one run. `loaded_at` is the run's time (aware, UTC)."""
 
     loaded_at: datetime
     full_refresh: bool = False
+    window: Window | None = None
     targets: frozenset[str] | None = None  # labels of job targets; None for all
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from ematix_flow import Event, Planned, Progress, TargetResult, explain
+from ematix_flow import Event, Planned, Progress, Retrying, TargetResult, explain
 
 # Often enough to see that a load moves, rare enough for a load of hours.
 _SECONDS_BETWEEN_PROGRESS = 10.0
@@ -29,6 +29,8 @@ class Story:
             case Progress(label=label):
                 if self._is_due(label):
                     self.log.info(f"{label}: {event.rows:,} rows so far")
+            case Retrying(label=label):
+                self.log.warning(f"{label}: attempt {event.attempt} failed, trying again. {event.error}")
             case TargetResult(error=None):
                 self.log.info(_loaded(event))
             case TargetResult(error=error):

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeAlias
 
-from ematix_flow.plan.values import ColumnRange, Everything, ReadWindow, SinceTransaction
+from ematix_flow.errors import PlanError
+from ematix_flow.plan.values import ColumnRange, Everything, ReadWindow, SinceTransaction, Slice
 from ematix_flow.query import Select, Trackable, Untrackable, tracking
 from ematix_flow.spec import (
     Automatic,
@@ -23,7 +24,7 @@ from ematix_flow.spec import (
     Scd2,
     Truncate,
 )
-from ematix_flow.state import Relation, RelationKind, RunRequest, SourceState, TargetState, Watermark
+from ematix_flow.state import Relation, RelationKind, RunRequest, SourceState, TargetState, Watermark, Window
 from ematix_flow.types import DataType, Decimal, Scalar, Varchar
 
 # age() compares transaction ids modulo 2^32; beyond half of that "older" and "newer" trade places (PostgreSQL
@@ -160,6 +161,8 @@ def window_for(
     job: Job, request: RunRequest, cursor: Cursor, source: SourceState, target: TargetState
 ) -> ReadWindow:
     """The slice that one run reads for one target."""
+    if request.window is not None:
+        return _slice(job, request.window, source)
     match cursor:
         case NoCursor():
             return Everything(why=cursor.why)
@@ -176,6 +179,21 @@ def window_for(
             if why := _starts_anew(request, target):
                 return Everything(why=why)
             return _since_transaction(cursor.trackable, source, target)
+
+
+def _slice(job: Job, window: Window, source: SourceState) -> Slice:
+    column = window.column or (job.increment.column if isinstance(job.increment, Incremental) else None)
+    if column is None:
+        raise PlanError(
+            job=job.name, reason="a window needs a column; name it in the window, or declare incremental="
+        )
+    types = {each.name: each.type for each in source.columns}
+    if column not in types:
+        raise PlanError(
+            job=job.name,
+            reason=f"the query does not return the column '{column}', by which the window bounds it",
+        )
+    return Slice(column=column, type=types[column], start=window.start, end=window.end)
 
 
 def _starts_anew(request: RunRequest, target: TargetState) -> str | None:

@@ -21,7 +21,9 @@ from ematix_flow.plan.values import (
     Proven,
     ReadWindow,
     ReplaceRows,
+    ReplaceSlice,
     SinceTransaction,
+    Slice,
     StagedSelect,
     TargetPlan,
     Uniqueness,
@@ -61,6 +63,8 @@ def describe_window(window: ReadWindow) -> str:
         case ColumnRange(column=column, lower=lower, bound=bound, lookback=lookback):
             less = f" less {lookback}" if lookback else ""
             return f"{column} from {lower}{less} to {bound}"
+        case Slice(column=column, start=start, end=end):
+            return f"{column} from {start} to {end}, the end left out, because it was asked for"
         case SinceTransaction(xid=xid):
             return f"rows written since transaction {xid}"
         case _:
@@ -78,6 +82,8 @@ def describe_action(action: Action) -> str:
             return f"add the rows of the slice by {window.column} that the target lacks"
         case ReplaceRows(uniqueness=uniqueness):
             return f"replace the whole table; {_describe_uniqueness(uniqueness)}"
+        case ReplaceSlice(window=window, uniqueness=uniqueness):
+            return f"replace the slice by {window.column}; {_describe_uniqueness(uniqueness)}"
         case MergeRows(keys=keys, uniqueness=uniqueness, deletes=deletes):
             gone = f"; rows that are gone are deleted ({deletes.value})" if deletes else ""
             return f"merge by key ({', '.join(keys)}){gone}; {_describe_uniqueness(uniqueness)}"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Sequence
 from typing import assert_never
 
 from ematix_flow.casts import Cast
@@ -12,6 +11,7 @@ from ematix_flow.manifest import ResolvedJob
 from ematix_flow.migration import diff, is_unique
 from ematix_flow.plan.columns import read_columns
 from ematix_flow.plan.cursors import Cursor, NoCursor, unfit, watermark_after, window_for
+from ematix_flow.plan.paths import inside_the_server, why_arrow
 from ematix_flow.plan.values import (
     Action,
     AddMissing,
@@ -21,26 +21,24 @@ from ematix_flow.plan.values import (
     ArrowStream,
     ColumnRange,
     Form,
-    InsertSelect,
     JobPlan,
     MergeRows,
-    Path,
     Proven,
     ReadPlan,
     ReadWindow,
     ReplaceRows,
-    StagedSelect,
+    ReplaceSlice,
+    Slice,
     TargetPlan,
     Uniqueness,
     Unproven,
 )
-from ematix_flow.query import Select, attributes, impurity, single_table
-from ematix_flow.spec import Append, Deletes, Incremental, JobTarget, Merge, Scd2, Truncate
+from ematix_flow.query import Select, single_table
+from ematix_flow.spec import Append, Deletes, Incremental, Job, JobTarget, Merge, Scd2, Truncate
 from ematix_flow.state import RelationKind, RunRequest, SourceState, TargetState
 
 # A view may repeat a key, and so may the children of an inheritance parent.
 _ONE_ROW_A_KEY = (RelationKind.HEAP, RelationKind.PARTITIONED)
-_TABLES = (*_ONE_ROW_A_KEY, RelationKind.INHERITED)
 
 
 def make_plan(
@@ -71,7 +69,7 @@ def make_plan(
         )
         plans.append(_target_plan(job, request, select, source, (target, cursor, state), read))
     plan = JobPlan(job=job.job.name, targets=tuple(plans))
-    return _inside_the_server(plan, select, source, {t.label: state for t, _, state in observed})
+    return inside_the_server(plan, select, source, {t.label: state for t, _, state in observed})
 
 
 def _check_cursor(job: ResolvedJob, select: Select | None, target: JobTarget, cursor: Cursor) -> None:
@@ -113,11 +111,13 @@ def _target_plan(
         table=target.table,
         stored=state.stored,
         mode=target.mode,
-        action=_action(target, request, read.window, state, uniqueness(target, select, source, read)),
+        action=_action(
+            job.job, target, request, read.window, state, uniqueness(target, select, source, read)
+        ),
         steps=migration.steps,
-        path=ArrowStream(why=_why_arrow(job, target)),
+        path=ArrowStream(why=why_arrow(job, target)),
         read=read,
-        watermark=watermark_after(cursor, source, state),
+        watermark=None if request.window else watermark_after(cursor, source, state),
         clock=state.clock,
         show_values=target.connection.show_values,
         notes=_notes(target, read),
@@ -125,10 +125,19 @@ def _target_plan(
 
 
 def _action(
-    target: JobTarget, request: RunRequest, window: ReadWindow, state: TargetState, unique: Uniqueness
+    job: Job,
+    target: JobTarget,
+    request: RunRequest,
+    window: ReadWindow,
+    state: TargetState,
+    unique: Uniqueness,
 ) -> Action:
     mode = target.mode
+    if isinstance(window, Slice):
+        _check_slice(target, window, job)
     match mode:
+        case Append(keys=keys) | Truncate(keys=keys) if isinstance(window, Slice):
+            return ReplaceSlice(window=window, keys=keys, uniqueness=unique)
         case Truncate(keys=keys):
             return ReplaceRows(keys=keys, uniqueness=unique)
         case Append(keys=()) if request.full_refresh:
@@ -160,6 +169,24 @@ def _action(
             )
         case _:
             assert_never(mode)
+
+
+def _check_slice(target: JobTarget, window: Slice, job: Job) -> None:
+    """A slice is replaced in the target too; what is not in a slice is not gone."""
+    held = target.table.column(window.column)
+    match target.mode:
+        case Scd2():
+            why = "scd2 keeps versions, and a slice of them cannot be replaced; run it without a window"
+        case Merge(deletes=Deletes()):
+            why = "a window hides rows, and deletes= would take them for gone; run it without a window"
+        case Append() | Truncate() if held is None or held.type != window.type:
+            why = (
+                f"the window column '{window.column}' is {window.type} in the query and {held.type if held else 'missing'} "
+                "in the table, whose slice it has to bound too; declare it there"
+            )
+        case _:
+            return
+    raise PlanError(job=job.name, reason=f"table {target.table.full_name}: {why}")
 
 
 def _others(target: JobTarget, keys: Collection[str | None]) -> tuple[str, ...]:
@@ -201,76 +228,3 @@ def _notes(target: JobTarget, read: ReadPlan) -> tuple[str, ...]:
             below = f"more than {lookback} below" if lookback else "below"
             notes.append(f"a row whose {name} lies {below} the watermark when it commits is not seen")
     return tuple(notes)
-
-
-# --- the path ----------------------------------------------------------------------------------------
-
-
-def _why_arrow(job: ResolvedJob, target: JobTarget) -> str:
-    if job.source is None:
-        return "the body yields record batches"
-    if job.source == target.connection:
-        return "the rows do not come from a query in the target's own database, or go to several targets"
-    return f"rows travel from {job.source.name} to {target.connection.name}"
-
-
-def _inside_the_server(
-    plan: JobPlan, select: Select | None, source: SourceState, states: Mapping[str, TargetState]
-) -> JobPlan:
-    """A read that serves one target in the source's own database need not leave the server."""
-    if select is None:
-        return plan
-    targets: dict[str, TargetPlan] = {}
-    for read, group in plan.reads().items():
-        for target in group:
-            mark = states[target.label].mark
-            if len(group) == 1 and mark is not None and mark in source.marks_held:
-                path = _server_path(target, select, source)
-                own = tuple(column for column in read.columns if target.stored.column(column.name))
-                alone = replace(read, columns=own, form=Form.SERVER_SELECT)
-                targets[target.label] = replace(target, path=path, read=alone)
-            else:
-                targets[target.label] = target
-    return replace(plan, targets=tuple(targets[target.label] for target in plan.targets))
-
-
-def _server_path(target: TargetPlan, select: Select, source: SourceState) -> Path:
-    same = "source and target are one database"
-    if why := impurity(select) or _more_than_tables(select, source):
-        return StagedSelect(why=f"{same}, but {why}")
-    if any((r.schema, r.name) == (target.table.schema, target.table.name) for r in source.relations):
-        return StagedSelect(why=f"{same}, but the query reads the target itself")
-    match target.action:
-        case AddRows():
-            return InsertSelect(why=same)
-        case AddMissing():
-            return StagedSelect(why=f"{same}, but the slice is compared with the target's")
-        case AddVersions():
-            return StagedSelect(why=f"{same}, and versions are compared with those that are held")
-        case MergeRows(deletes=Deletes()):
-            return StagedSelect(why=f"{same}, and rows that are gone are looked for")
-        case AddNewKeys(indexed=False) | MergeRows(indexed=False):
-            return StagedSelect(why=f"{same}, but no unique index of the target tells its rows apart")
-        case AddNewKeys(uniqueness=unique) | ReplaceRows(uniqueness=unique) | MergeRows(uniqueness=unique):
-            if isinstance(unique, Proven):
-                return InsertSelect(why=f"{same}, and {unique.why}")
-            return StagedSelect(why=f"{same}, but {unique.why}")
-        case _:
-            assert_never(target.action)
-
-
-def _more_than_tables(select: Select, source: SourceState) -> str | None:
-    """Why the query might run somebody's code: what its text cannot tell, and the catalog can."""
-    for relation in source.relations:
-        name = f"{relation.schema}.{relation.name}"
-        if relation.kind not in _TABLES:
-            return f"{name} is {relation.kind.value}"
-        if relation.row_security:
-            return f"row security is active on {name}"
-        for column in relation.columns:
-            if not column.built_in:
-                return f"the type {column.type} of {name} is not built in"
-    known = {column.name for relation in source.relations for column in relation.columns}
-    if unknown := sorted(attributes(select) - known):
-        return f"{unknown[0]} is no column of the tables that it names, and may be a function"
-    return None

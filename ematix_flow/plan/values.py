@@ -52,7 +52,17 @@ class SinceTransaction:
     name: str | None
 
 
-ReadWindow: TypeAlias = Everything | ColumnRange | SinceTransaction
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """Rows whose column lies in `[start, end)`: asked for by whoever started the run, and no matter of watermarks."""
+
+    column: str
+    type: DataType
+    start: str
+    end: str
+
+
+ReadWindow: TypeAlias = Everything | ColumnRange | SinceTransaction | Slice
 
 
 # --- how it is read ----------------------------------------------------------------------------------
@@ -117,7 +127,7 @@ class AddNewKeys:
 
     keys: tuple[str, ...]
     uniqueness: Uniqueness
-    indexed: bool  # a unique index on exactly the key arbitrates; without one, the key is looked up
+    indexed: bool = True  # a unique index on exactly the key arbitrates; without one, the key is looked up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +150,15 @@ class ReplaceRows:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReplaceSlice:
+    """The target's rows in the slice become exactly what is read."""
+
+    window: Slice
+    keys: tuple[str, ...]
+    uniqueness: Uniqueness
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MergeRows:
     """Rows with a new key are added; of held ones `update` is set where any of it differs."""
 
@@ -148,7 +167,7 @@ class MergeRows:
     deletes: Deletes | None
     allow_empty_source: bool
     uniqueness: Uniqueness
-    indexed: bool
+    indexed: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +190,7 @@ class AddVersions:
         return self.keys if self.valid_from is None else (*self.keys, self.valid_from)
 
 
-Action: TypeAlias = AddRows | AddNewKeys | AddMissing | ReplaceRows | MergeRows | AddVersions
+Action: TypeAlias = AddRows | AddNewKeys | AddMissing | ReplaceRows | ReplaceSlice | MergeRows | AddVersions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,15 +8,20 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import stamina
+
 from ematix_flow.errors import PlanError, RunError
 from ematix_flow.manifest import ResolvedJob
 from ematix_flow.plan import JobPlan
 from ematix_flow.project import Project, ematix
-from ematix_flow.results import Event, JobResult, Planned, TargetResult
+from ematix_flow.results import Event, JobResult, Planned, Retrying, TargetResult
 from ematix_flow.run.prepare import prepare
 from ematix_flow.run.transfer import load_group
 from ematix_flow.spec import Connection, Job
-from ematix_flow.state import RunRequest
+from ematix_flow.state import RunRequest, Window
+
+# Serialization failures, deadlocks, lock timeouts, lost sessions and Delta conflicts pass within seconds, or not soon.
+_ATTEMPTS = 6
 
 
 def plan_job(
@@ -25,6 +30,7 @@ def plan_job(
     project: Project = ematix,
     targets: Sequence[str] | None = None,
     full_refresh: bool = False,
+    window: Window | None = None,
     connections: Mapping[str, Connection] | None = None,
 ) -> JobPlan:
     """What a run would do now. Changes nothing; printing `explain(plan)` is the dry run.
@@ -34,6 +40,7 @@ def plan_job(
         project: where it is declared.
         targets: labels (`connection:schema.table`) of the targets to take; all by default.
         full_refresh: plan as if no watermark were stored.
+        window: an explicit slice to read, and in append and truncate to replace; it moves no watermark.
         connections: connections to use instead of the declared ones, by name.
 
     Raises:
@@ -41,7 +48,7 @@ def plan_job(
         SourceQueryError: the source cannot run the query.
         BackendUnavailableError: a server or store cannot be reached.
     """
-    resolved, request = _asked(job, project, targets, full_refresh, connections)
+    resolved, request = _asked(job, project, targets, full_refresh, window, connections)
     with ExitStack() as stack:
         prepared = prepare(resolved, request, os.environ, stack)
         for failure in prepared.failures:
@@ -55,6 +62,7 @@ def run_job(
     project: Project = ematix,
     targets: Sequence[str] | None = None,
     full_refresh: bool = False,
+    window: Window | None = None,
     connections: Mapping[str, Connection] | None = None,
 ) -> JobResult:
     """Run a job to its end; arguments as for `plan_job`.
@@ -64,9 +72,14 @@ def run_job(
         SourceQueryError: the source cannot run the query; nothing was changed.
         BackendUnavailableError: the source cannot be reached; nothing was changed.
     """
-    resolved, _ = _asked(job, project, targets, full_refresh, connections)
+    resolved, _ = _asked(job, project, targets, full_refresh, window, connections)
     events = iter_job(
-        job, project=project, targets=targets, full_refresh=full_refresh, connections=connections
+        job,
+        project=project,
+        targets=targets,
+        full_refresh=full_refresh,
+        window=window,
+        connections=connections,
     )
     results = {event.label: event for event in events if isinstance(event, TargetResult)}
     declared = [target.label for target in resolved.targets if target.label in results]
@@ -87,6 +100,7 @@ def iter_job(
     project: Project = ematix,
     targets: Sequence[str] | None = None,
     full_refresh: bool = False,
+    window: Window | None = None,
     connections: Mapping[str, Connection] | None = None,
 ) -> Generator[Event, None, None]:
     """Run a job and tell each thing as it happens; arguments as for `plan_job`. Closing the iterator cancels.
@@ -97,14 +111,44 @@ def iter_job(
         SourceQueryError: the source cannot run the query; nothing was changed.
         BackendUnavailableError: the source cannot be reached; nothing was changed.
     """
-    resolved, request = _asked(job, project, targets, full_refresh, connections)
+    resolved, request = _asked(job, project, targets, full_refresh, window, connections)
+    yield from _with_retries(resolved, request)
+
+
+def _with_retries(job: ResolvedJob, request: RunRequest) -> Generator[Event, None, None]:
+    """Attempts with growing pauses between them; each takes only the targets that failed in a way that passes."""
+    for attempt in stamina.retry_context(on=_is_transient, attempts=_ATTEMPTS, timeout=None):
+        with attempt:
+            again: list[TargetResult] = []
+            for event in _attempt(job, request):
+                last = attempt.num == _ATTEMPTS
+                if (
+                    isinstance(event, TargetResult)
+                    and event.error
+                    and _is_transient(event.error)
+                    and not last
+                ):
+                    again.append(event)
+                    yield Retrying(label=event.label, error=event.error, attempt=attempt.num)
+                else:
+                    yield event
+            if again:
+                request = replace(request, targets=frozenset(result.label for result in again))
+                raise again[0].error or AssertionError("a failure carries its error")
+
+
+def _attempt(job: ResolvedJob, request: RunRequest) -> Generator[Event, None, None]:
     with ExitStack() as stack:
-        prepared = prepare(resolved, request, os.environ, stack)
+        prepared = prepare(job, request, os.environ, stack)
         yield from prepared.failures
         if prepared.plan.targets:
             yield Planned(plan=prepared.plan)
         for read, group in prepared.plan.reads().items():
             yield from load_group(prepared, read, group)
+
+
+def _is_transient(error: Exception) -> bool:
+    return isinstance(error, RunError) and error.transient
 
 
 # --- what was asked ----------------------------------------------------------------------------------
@@ -115,6 +159,7 @@ def _asked(
     project: Project,
     targets: Sequence[str] | None,
     full_refresh: bool,
+    window: Window | None,
     connections: Mapping[str, Connection] | None,
 ) -> tuple[ResolvedJob, RunRequest]:
     resolved = project.manifest().job(job if isinstance(job, str) else job.name)
@@ -128,6 +173,7 @@ def _asked(
     request = RunRequest(
         loaded_at=datetime.now(UTC),
         full_refresh=full_refresh,
+        window=window,
         targets=None if targets is None else frozenset(targets),
     )
     return resolved, request

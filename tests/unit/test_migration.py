@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ematix_flow.migration import AddColumn, CreateSchema, CreateTable, Drift, Migration, diff
+from ematix_flow.migration import AddColumn, CreateSchema, CreateTable, Drift, Migration, diff, is_unique
 from ematix_flow.spec import Column, Table, UniqueKey
 from ematix_flow.state import TargetState
 from ematix_flow.types import DataType, Decimal, Scalar, Varchar
@@ -22,15 +23,13 @@ def table(*columns: Column, unique_keys: tuple[UniqueKey, ...] = (), comment: st
     return Table(schema="shop", name="orders", columns=columns, unique_keys=unique_keys, comment=comment)
 
 
-def seen(
-    declared: Table, live: Table | None, *, schema_exists: bool = True, enforces_keys: bool = True
-) -> TargetState:
+def seen(declared: Table, live: Table | None, *, schema_exists: bool = True) -> TargetState:
     return TargetState(
         stored=declared,
         live=live,
         schema_exists=schema_exists,
         empty=live is None,
-        enforces_keys=enforces_keys,
+        clock=datetime(2026, 1, 1, tzinfo=UTC),
     )
 
 
@@ -124,28 +123,9 @@ def test_a_surplus_live_column_that_needs_a_value_is_drift() -> None:
     ]
 
 
-def test_a_live_table_without_the_unique_index_that_loading_leans_on_is_drift() -> None:
+def test_a_live_table_without_a_unique_index_on_the_keys_needs_none() -> None:
     live = table(replace(ID, primary_key=False))
-    assert drifts(table(ID), live, keys=("order_id",)) == [
-        "no unique index on exactly (order_id), by which rows are told apart"
-    ]
-
-
-def test_an_index_on_more_columns_than_the_keys_does_not_tell_rows_apart() -> None:
-    live = table(
-        replace(ID, primary_key=False), NAME, unique_keys=(UniqueKey(name="i", columns=("order_id", "name")),)
-    )
-    assert len(drifts(table(ID, NAME), live, keys=("order_id",))) == 1
-
-
-def test_any_unique_index_on_the_keys_will_do() -> None:
-    live = table(replace(ID, primary_key=False), unique_keys=(UniqueKey(name="i", columns=("order_id",)),))
-    assert drifts(table(ID), live, keys=("order_id",)) == []
-
-
-def test_a_backend_without_indexes_needs_none() -> None:
-    live = table(replace(ID, primary_key=False))
-    assert diff(seen(table(ID), live, enforces_keys=False), ("order_id",)) == Migration()
+    assert diff(seen(table(ID), live), ("order_id",)) == Migration()
 
 
 def test_every_difference_is_told_at_once() -> None:
@@ -158,6 +138,38 @@ def test_every_difference_is_told_at_once() -> None:
         Drift(text="column order_id is nullable, declared NOT NULL"),
         Drift(text="column price is nullable, declared NOT NULL"),
     )
+
+
+# --- by what rows are told apart ----------------------------------------------------------------------
+
+NOT_UNIQUE = replace(ID, primary_key=False)
+
+
+@pytest.mark.parametrize(
+    ("live", "keys", "unique"),
+    [
+        (table(ID, NAME), ("order_id",), True),
+        (table(ID, NAME), ("name",), False),
+        (table(NOT_UNIQUE, NAME), ("order_id",), False),
+        (table(NOT_UNIQUE, unique_keys=(UniqueKey(name="i", columns=("order_id",)),)), ("order_id",), True),
+        (table(ID, replace(NAME, primary_key=True)), ("name", "order_id"), True),
+        (table(ID, replace(NAME, primary_key=True)), ("order_id",), False),
+        (None, ("order_id",), True),
+    ],
+    ids=[
+        "the primary key",
+        "another column",
+        "no index",
+        "any unique index",
+        "in another order",
+        "an index on more columns",
+        "a table that is about to be made",
+    ],
+)
+def test_a_unique_index_on_exactly_the_keys_tells_rows_apart(
+    live: Table | None, keys: tuple[str, ...], unique: bool
+) -> None:
+    assert is_unique(live, keys) is unique
 
 
 @pytest.mark.parametrize(

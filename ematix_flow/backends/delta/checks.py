@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pyarrow as pa
 
-from ematix_flow.backends.delta.incoming import Incoming, keys_to_check
+from ematix_flow.backends.delta.incoming import Incoming, given_columns, keys_to_check
 from ematix_flow.backends.delta.keys import different_rows, null_keys, repeated_rows, without
 from ematix_flow.backends.delta.spool import Spool
 from ematix_flow.backends.delta.text import Row, shown, text_rows
@@ -80,5 +80,5 @@ def _refuse_different(plan: TargetPlan, different: Sequence[Sequence[Row]]) -> N
 def _shown(plan: TargetPlan, rows: Sequence[Row]) -> tuple[str, ...]:
     if not plan.show_values:
         return ("(values hidden)",)
-    names = [column.name for column in plan.stored.columns]
+    names = [column.name for column in given_columns(plan)]
     return tuple(shown(row, names) for row in rows)

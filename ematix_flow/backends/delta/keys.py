@@ -1,4 +1,4 @@
-"""Rows by their key: which have none, which share one, and which are new to the target. Pure."""
+"""Rows by their key: which have none, which share one, which are new to the target, and where they lie. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from psycopg import sql
 
 from ematix_flow.backends.delta.text import Row, text_rows
 
-_ROW = "row"  # a column that numbers rows, beside key columns that are numbered too: no user's name can clash
+# Columns that number rows, beside key columns that are numbered too: no user's name can clash.
+_ROW, _OTHER = "row", "other"
+_LISTED = 1_000
 
 
 def null_keys(batch: pa.RecordBatch, keys: Sequence[str]) -> pa.RecordBatch:
@@ -68,36 +70,70 @@ def without(batches: Iterable[pa.RecordBatch], dropped: pa.Array) -> Iterator[pa
         yield batch.filter(pc.invert(pc.is_in(numbers, value_set=dropped)))
 
 
-# --- keys that are new to the target -----------------------------------------------------------------
+# --- keys that are looked for ------------------------------------------------------------------------
+
+
+def distinct_keys(rows: pa.Table, keys: Sequence[str]) -> pa.Table:
+    """Each key once."""
+    numbered = _numbered(rows.select(list(keys)))
+    names = numbered.column_names[:-1]
+    return numbered.group_by(names, use_threads=False).aggregate([]).rename_columns(list(keys))
+
+
+def key_numbers(keys: pa.Table) -> pa.Array:
+    """For each row the number of its key (int64): from 0 on, without a gap, in no order."""
+    return same_keys(keys, distinct_keys(keys, keys.column_names), keys.column_names)[1]
+
+
+def same_keys(rows: pa.Table, others: pa.Table, keys: Sequence[str]) -> tuple[pa.Array, pa.Array]:
+    """The numbers of the rows whose key the others have, ascending, and beside each the other's number (int64)."""
+    one, other = _numbered(rows.select(list(keys))), _numbered(others.select(list(keys)))
+    names = one.column_names[:-1]
+    pairs = one.join(other.rename_columns([*names, _OTHER]), names, join_type="inner")
+    pairs = pairs.sort_by([(_ROW, "ascending"), (_OTHER, "ascending")])
+    return pairs.column(_ROW).combine_chunks(), pairs.column(_OTHER).combine_chunks()
 
 
 def new_rows(rows: pa.Table, held: Iterable[pa.Table], keys: Sequence[str]) -> pa.Table:
-    """The rows whose key is in none of the blocks of held keys, which have just the key columns."""
+    """The rows whose key is in none of the blocks of held rows."""
     numbered = _numbered(rows.select(list(keys)))
     names = numbered.column_names[:-1]
     for block in held:
-        numbered = numbered.join(block.rename_columns(names), names, join_type="left anti")
+        others = block.select(list(keys)).rename_columns(names)
+        numbered = numbered.join(others, names, join_type="left anti")
     return rows.take(numbered.sort_by(_ROW).column(_ROW))
-
-
-def range_predicate(rows: pa.Table, keys: Sequence[str]) -> str | None:
-    """A condition that every held row with one of these keys meets; None where the types give none.
-
-    It spares the scan the files whose statistics lie outside. Only numbers are bounded: text and times gain less,
-    and their literals would have to be spelled as DataFusion reads them.
-    """
-    bounds = []
-    for key in keys:
-        column = rows.column(key)
-        if pa.types.is_integer(column.type):
-            limits = pc.min_max(column).as_py()
-            bounds.append(
-                sql.SQL("{} between {} and {}").format(sql.Identifier(key), limits["min"], limits["max"])
-            )
-    return sql.SQL(" and ").join(bounds).as_string() if bounds else None
 
 
 def _numbered(keys: pa.Table) -> pa.Table:
     """The key columns under numbers for names, and the number of each row."""
     names = [str(number) for number in range(keys.num_columns)]
     return keys.rename_columns(names).append_column(_ROW, pa.array(range(keys.num_rows), pa.int64()))
+
+
+# --- where they can lie ------------------------------------------------------------------------------
+
+
+def near(rows: pa.Table, keys: Sequence[str]) -> str | None:
+    """A condition that every row with one of these keys meets; None where the types give none.
+
+    It spares a scan the files whose statistics lie outside, and us the rows. Up to `_LISTED` numbers or texts of a
+    column are listed (DataFusion overflows its stack from 30,000 on); more numbers are bounded.
+    """
+    conditions = [found for key in keys if (found := _condition(key, rows.column(key).unique()))]
+    return sql.SQL(" and ").join(conditions).as_string() if conditions else None
+
+
+def _condition(key: str, values: pa.Array) -> sql.Composed | None:
+    name, is_number = sql.Identifier(key), pa.types.is_integer(values.type)
+    if len(values) <= _LISTED and (is_number or _is_spelled(values)):
+        listed = sql.SQL(", ").join(sql.Literal(value) for value in values.to_pylist())
+        return sql.SQL("{} in ({})").format(name, listed)
+    if is_number:
+        limits = pc.min_max(values).as_py()
+        return sql.SQL("{} between {} and {}").format(name, limits["min"], limits["max"])
+    return None
+
+
+def _is_spelled(values: pa.Array) -> bool:
+    """Whether SQL has a literal for each of the values."""
+    return bool(pa.types.is_string(values.type)) and not pc.any(pc.match_substring(values, "\0")).as_py()

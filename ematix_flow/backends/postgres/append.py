@@ -5,20 +5,26 @@ from __future__ import annotations
 from psycopg import sql
 
 from ematix_flow.backends.postgres.ddl import names_sql, table_sql
-from ematix_flow.backends.postgres.select import lower_bound
+from ematix_flow.backends.postgres.select import in_slice, lower_bound
 from ematix_flow.backends.postgres.stage import STAGE, column_names, same_key, staged_rows
 from ematix_flow.backends.postgres.statements import Count, LoadStatement
 from ematix_flow.backends.postgres.types import type_sql
-from ematix_flow.plan import AddMissing, AddNewKeys, ReplaceRows, TargetPlan
+from ematix_flow.plan import AddMissing, AddNewKeys, ReplaceRows, ReplaceSlice, TargetPlan
 from ematix_flow.spec import Column
 from ematix_flow.types import ListOf, Scalar
 
 
 def emptied(plan: TargetPlan) -> tuple[LoadStatement, ...]:
-    """Empty a target that is replaced; readers keep the old rows until the commit, which TRUNCATE would not grant."""
-    if not isinstance(plan.action, ReplaceRows):
-        return ()
-    return (LoadStatement(sql.SQL("delete from {}").format(table_sql(plan.stored)), Count.DELETED),)
+    """Empty what is replaced; readers keep the old rows until the commit, which TRUNCATE would not grant."""
+    match plan.action:
+        case ReplaceRows():
+            where: sql.Composable = sql.SQL("")
+        case ReplaceSlice(window=window):
+            where = sql.SQL(" where {}").format(in_slice(window, sql.Identifier(window.column)))
+        case _:
+            return ()
+    statement = sql.SQL("delete from {}{}").format(table_sql(plan.stored), where)
+    return (LoadStatement(statement, Count.DELETED),)
 
 
 def insert_stage(plan: TargetPlan) -> LoadStatement:

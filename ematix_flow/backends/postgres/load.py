@@ -17,7 +17,16 @@ from ematix_flow.backends.postgres.ddl import names_sql, table_sql
 from ematix_flow.backends.postgres.merge import do_update, merge_statements
 from ematix_flow.backends.postgres.statements import Count, LoadStatement
 from ematix_flow.backends.postgres.versions import version_statements
-from ematix_flow.plan import AddMissing, AddNewKeys, AddRows, AddVersions, MergeRows, ReplaceRows, TargetPlan
+from ematix_flow.plan import (
+    AddMissing,
+    AddNewKeys,
+    AddRows,
+    AddVersions,
+    MergeRows,
+    ReplaceRows,
+    ReplaceSlice,
+    TargetPlan,
+)
 
 
 def direct_load(plan: TargetPlan, select: sql.Composable) -> tuple[LoadStatement, ...]:
@@ -37,7 +46,7 @@ def direct_load(plan: TargetPlan, select: sql.Composable) -> tuple[LoadStatement
 def staged_load(plan: TargetPlan) -> tuple[LoadStatement, ...]:
     """The statements that load the staged rows."""
     match plan.action:
-        case AddRows() | ReplaceRows():
+        case AddRows() | ReplaceRows() | ReplaceSlice():
             return (*emptied(plan), insert_stage(plan))
         case AddMissing():
             return (insert_missing(plan, plan.action),)

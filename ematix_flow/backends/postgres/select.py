@@ -11,7 +11,7 @@ from psycopg import sql
 
 from ematix_flow.backends.postgres.types import type_sql
 from ematix_flow.casts import Cast
-from ematix_flow.plan import ColumnRange, Everything, Form, ReadColumn, ReadPlan, SinceTransaction
+from ematix_flow.plan import ColumnRange, Everything, Form, ReadColumn, ReadPlan, SinceTransaction, Slice
 from ematix_flow.types import DataType, Decimal, ListOf, Scalar, Varchar
 
 # A guard raises by casting this text, with the offending value behind it, to an integer; `guard_reason` finds it in
@@ -46,7 +46,7 @@ def windowed_text(read: ReadPlan) -> sql.Composable:
     """The query's text; a transaction window replaces the table's name by a sub-select over it."""
     text = read.query or ""
     match read.window:
-        case Everything() | ColumnRange():
+        case Everything() | ColumnRange() | Slice():
             return raw(text)
         case SinceTransaction(xid=xid, start=start, end=end, name=name):
             # age() of both against the same latest transaction id: a number computed earlier would lose rows.
@@ -190,14 +190,30 @@ def guard_reason(message: str) -> str | None:
 
 
 def _where(read: ReadPlan) -> sql.Composable:
+    match read.window:
+        case Everything() | SinceTransaction():
+            return sql.SQL("")
+        case Slice() as window:
+            return sql.SQL(" where {}").format(in_slice(window, _q(window.column)))
+        case ColumnRange() as window:
+            return _in_range(window)
+        case _:
+            assert_never(read.window)
+
+
+def _in_range(window: ColumnRange) -> sql.Composed:
     """The window's bounds; a row that no watermark can pass is met as well, and raises."""
-    if not isinstance(read.window, ColumnRange):
-        return sql.SQL("")
-    column, unfit = _q(read.window.column), _unfit(read.window)
-    what = f"window column '{read.window.column}': no watermark can pass the value"
+    column, unfit = _q(window.column), _unfit(window)
+    what = f"window column '{window.column}': no watermark can pass the value"
     fit = sql.SQL("case when {} then {} is null else true end").format(unfit, _raise(what, column))
-    return sql.SQL(" where ({}) and {}").format(
-        sql.SQL(" or ").join([*_within(read.window, column), unfit]), fit
+    return sql.SQL(" where ({}) and {}").format(sql.SQL(" or ").join([*_within(window, column), unfit]), fit)
+
+
+def in_slice(window: Slice, column: sql.Composable) -> sql.Composed:
+    """`start <= column < end`."""
+    type_ = type_sql(window.type)
+    return sql.SQL("{} >= {}::{} and {} < {}::{}").format(
+        column, sql.Literal(window.start), type_, column, sql.Literal(window.end), type_
     )
 
 

@@ -102,6 +102,19 @@ def reason(address: Address, error: psycopg.Error) -> str:
     return address.redact(guard_reason(primary) or primary)
 
 
+# PostgreSQL manual, "PostgreSQL Error Codes": serialization_failure, deadlock_detected, lock_not_available, the
+# connection exceptions, and the ways in which a server ends a session.
+_TRANSIENT = frozenset(
+    {"40001", "40P01", "55P03", "08000", "08003", "08006", "08001", "08004", "57P01", "57P02", "57P03"}
+)
+
+
+def is_transient(error: psycopg.Error) -> bool:
+    """Whether the same transaction, run again, may succeed."""
+    lost = isinstance(error, psycopg.OperationalError) and error.sqlstate is None
+    return lost or error.sqlstate in _TRANSIENT
+
+
 def cause(address: Address, error: Exception) -> Exception | None:
     """The error to chain: a copy without the password where it holds one, none where values must not show."""
     if not address.connection.show_values:

@@ -17,7 +17,7 @@ from ematix_flow.backends.postgres import catalog, checks, load, watermarks
 from ematix_flow.backends.postgres.copy import encode
 from ematix_flow.backends.postgres.ddl import create_schema, step_statements, table_sql
 from ematix_flow.backends.postgres.select import source_select
-from ematix_flow.backends.postgres.session import Address, cause, connect, reason
+from ematix_flow.backends.postgres.session import Address, cause, connect, is_transient, reason
 from ematix_flow.backends.postgres.stage import (
     STAGE,
     checked_key,
@@ -47,7 +47,7 @@ class PostgresSink:
     def __init__(self, *, connection: PostgresConnection, job: str, environ: Mapping[str, str]) -> None:
         self._address = Address.resolve(connection, job, environ)
         self._state_schema = connection.state_schema
-        self._loaded = False
+        self._plan: TargetPlan | None = None  # set once its load returned
 
     def __enter__(self) -> Self:
         self._session = connect(self._address)
@@ -59,11 +59,22 @@ class PostgresSink:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if self._loaded and error is None:
-                with self._failing_clearly():  # a deferred constraint speaks now
-                    self._session.commit()
+            if self._plan is not None and error is None:
+                self._commit(self._plan)
         finally:
             self._session.close()
+
+    def _commit(self, plan: TargetPlan) -> None:
+        """Commit. A deferred constraint speaks now; and where the session is lost now, nobody knows what became of it:
+        only a load that absorbs rows it has already may then be tried again.
+        """
+        try:
+            with self._failing_clearly():
+                self._session.commit()
+        except LoadError as error:
+            absorbs = not isinstance(plan.action, AddRows) or plan.watermark is not None
+            error.transient = error.transient and absorbs
+            raise
 
     def observe(self, table: Table) -> TargetState:
         """Take the table's lock, then look at it."""
@@ -119,7 +130,7 @@ class PostgresSink:
                 self._session.execute(
                     watermarks.write_watermark(self._state_schema, plan.job, plan.table, plan.watermark)
                 )
-        self._loaded = True
+        self._plan = plan
         return counts
 
     def cancel(self) -> None:
@@ -275,7 +286,12 @@ class PostgresSink:
         text = reason(self._address, error)
         if isinstance(error, errors.InsufficientPrivilege):
             text += f"; grant the role what it lacks, such as: grant create on database … to …; grant usage, create on schema {self._table.schema} to …"
-        return LoadError(job=self._address.job, table=self._table.full_name, reason=text)
+        return LoadError(
+            job=self._address.job,
+            table=self._table.full_name,
+            reason=text,
+            transient=is_transient(error),
+        )
 
 
 def lock_key(*parts: str) -> int:

@@ -6,7 +6,15 @@ from psycopg import sql
 
 from ematix_flow.backends.postgres.ddl import names_sql
 from ematix_flow.backends.postgres.types import type_sql
-from ematix_flow.plan import AddNewKeys, AddVersions, MergeRows, ReplaceRows, TargetPlan, Unproven
+from ematix_flow.plan import (
+    AddNewKeys,
+    AddVersions,
+    MergeRows,
+    ReplaceRows,
+    ReplaceSlice,
+    TargetPlan,
+    Unproven,
+)
 from ematix_flow.spec import Column
 from ematix_flow.types import ListOf, Scalar
 
@@ -48,9 +56,12 @@ def checked_key(plan: TargetPlan) -> tuple[str, ...]:
     match plan.action:
         case AddVersions(valid_from=str()):  # an instant may be infinite, and a key has several
             return plan.action.identity
+        case ReplaceRows(keys=()) | ReplaceSlice(keys=()):
+            return ()
         case (
             AddNewKeys(keys=keys, uniqueness=Unproven())
             | ReplaceRows(keys=keys, uniqueness=Unproven())
+            | ReplaceSlice(keys=keys, uniqueness=Unproven())
             | MergeRows(keys=keys, uniqueness=Unproven())
             | AddVersions(keys=keys, uniqueness=Unproven())
         ):

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import pytest
 
 from ematix_flow import Append, Incremental, Job, Project, Target, Truncate, natural_key, pk, spec, table_of
-from ematix_flow.spec import Automatic, EveryRow
-from ematix_flow.types import BigInt, Text
+from ematix_flow.spec import Automatic, Deletes, EveryRow, LoadMode, Merge, Scd2
+from ematix_flow.types import BigInt, Text, TimestampTZ
 
 ematix = Project()
 
@@ -43,6 +43,13 @@ class Lines:
 @ematix.table(schema="shop")
 class Clicks:
     path: Text
+
+
+@ematix.table(schema="shop")
+class Prices:
+    product: Annotated[Text, pk()]
+    price: BigInt
+    set_at: TimestampTZ
 
 
 def select(conn: object) -> str:
@@ -177,6 +184,38 @@ def test_a_natural_key_comes_before_the_primary_key() -> None:
 def test_a_primary_key_comes_in_the_order_of_its_columns() -> None:
     (target,) = job(target=Lines, mode="truncate").targets
     assert target.mode == Truncate(keys=("order_id", "line"))
+
+
+# --- modes -------------------------------------------------------------------------------------------
+
+KEY = ("product",)
+MODES: Mapping[str, tuple[Any, LoadMode]] = {
+    "merge": ("merge", Merge(keys=KEY)),
+    "scd1, merge's old name": ("scd1", Merge(keys=KEY)),
+    "scd2": ("scd2", Scd2(keys=KEY)),
+    "a merge of one column": (Merge(update="price"), Merge(keys=KEY, update=("price",))),
+    "a list of columns": (Merge(update=["price", "set_at"]), Merge(keys=KEY, update=("price", "set_at"))),
+    "hard deletes in a word": (Merge(deletes="hard"), Merge(keys=KEY, deletes=Deletes.HARD)),
+    "soft deletes": (Merge(deletes=Deletes.SOFT), Merge(keys=KEY, deletes=Deletes.SOFT)),
+    "an empty source that is meant": (
+        Merge(deletes="hard", allow_empty_source=True),
+        Merge(keys=KEY, deletes=Deletes.HARD, allow_empty_source=True),
+    ),
+    "a history by event time": (Scd2(valid_from="set_at"), Scd2(keys=KEY, valid_from="set_at")),
+    "a history of one column": (Scd2(compare="price"), Scd2(keys=KEY, compare=("price",))),
+    "a history that closes": (Scd2(deletes="soft"), Scd2(keys=KEY, deletes=Deletes.SOFT)),
+}
+
+
+@pytest.mark.parametrize(("written", "meant"), MODES.values(), ids=MODES)
+def test_what_a_mode_means(written: Any, meant: LoadMode) -> None:
+    (target,) = job(target=Prices, mode=written).targets
+    assert target.mode == meant
+
+
+def test_one_key_of_a_mode_object_needs_no_list() -> None:
+    (target,) = job(target=Prices, mode=Merge(keys="set_at")).targets
+    assert target.mode == Merge(keys=("set_at",))
 
 
 # --- incremental -------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ematix_flow.history import physical_table
 from ematix_flow.manifest import ResolvedJob
 from ematix_flow.plan import JobPlan, cursor_for, make_plan
 from ematix_flow.query import parse_select
@@ -105,13 +106,13 @@ class Shop:
 
     def seen(self, target: JobTarget, **facts: Any) -> TargetState:
         """A live table with rows in it, as declared, without a watermark."""
-        postgres = isinstance(target.connection, PostgresConnection)
+        table = physical_table(target)
         state = TargetState(
-            stored=target.table,
-            live=target.table,
+            stored=table,
+            live=table,
             schema_exists=True,
             empty=False,
-            enforces_keys=postgres,
+            clock=self.request.loaded_at,
             mark=self.mark if target.connection is self.warehouse else None,
         )
         return replace(state, **facts)

@@ -18,7 +18,17 @@ from ematix_flow.plan.cursors import (
     window_for,
 )
 from ematix_flow.query import parse_select
-from ematix_flow.spec import Append, Automatic, EveryRow, Increment, Incremental, Truncate
+from ematix_flow.spec import (
+    Append,
+    Automatic,
+    Deletes,
+    EveryRow,
+    Increment,
+    Incremental,
+    Merge,
+    Scd2,
+    Truncate,
+)
 from ematix_flow.state import RelationColumn, RelationKind, RunRequest, Watermark
 from ematix_flow.types import DataType, Decimal, Foreign, ListOf, Scalar, Varchar
 
@@ -132,12 +142,18 @@ def test_what_may_name_the_clock_is_not_tracked_where_it_is_read_as_a_time(shop:
     assert found == NoCursor(why=f"the column name is a {type_} that is read as a date or time")
 
 
-def test_truncate_and_keyless_targets_and_batches_are_not_tracked(shop: Any) -> None:
+def test_truncate_deletes_keyless_targets_and_batches_are_not_tracked(shop: Any) -> None:
     job, select = shop.job().job, parse_select(shop.query)
     truncating = shop.target(mode=Truncate(keys=("event_id",)))
     assert cursor_for(job, truncating, select, shop.source) == NoCursor(
         why="truncate replaces the whole table"
     )
+    gone = NoCursor(why="rows that are gone are found by reading all that are there")
+    for deletes in Deletes:
+        merging = shop.target(mode=Merge(keys=("event_id",), deletes=deletes))
+        assert cursor_for(job, merging, select, shop.source) == gone
+    closing = shop.target(mode=Scd2(keys=("event_id",), deletes=Deletes.SOFT))
+    assert cursor_for(job, closing, select, shop.source) == gone
     assert cursor_for(job, shop.target(mode=Append()), select, shop.source) == NoCursor(
         why="the target has no key that would absorb a row read twice"
     )

@@ -13,11 +13,13 @@ from ematix_flow.plan import (
     AddMissing,
     AddNewKeys,
     AddRows,
+    AddVersions,
     ArrowStream,
     ColumnRange,
     Everything,
     InsertSelect,
     JobPlan,
+    MergeRows,
     Proven,
     ReplaceRows,
     SinceTransaction,
@@ -26,11 +28,19 @@ from ematix_flow.plan import (
     explain,
 )
 from ematix_flow.plan.explain import describe_action, describe_path, describe_window
-from ematix_flow.spec import EveryRow, Incremental
+from ematix_flow.spec import Deletes, EveryRow, Incremental
 from ematix_flow.types import Scalar
 
 SLICE = ColumnRange(
     column="day", type=Scalar.DATE, lower="2026-01-01", lookback=timedelta(0), bound="2026-01-02"
+)
+VERSIONS = AddVersions(
+    keys=("a",),
+    compare=("b", "c"),
+    valid_from="at",
+    deletes=None,
+    allow_empty_source=False,
+    uniqueness=Unproven(why="it joins tables"),
 )
 
 
@@ -111,6 +121,34 @@ def test_a_window_is_a_phrase(window: Any, words: str) -> None:
         (
             ReplaceRows(keys=(), uniqueness=Proven(why="there is no key to check")),
             "replace the whole table; keys need no check, because there is no key to check",
+        ),
+        (
+            MergeRows(
+                keys=("a",),
+                update=("b",),
+                deletes=None,
+                allow_empty_source=False,
+                uniqueness=Proven(why="t has a unique index"),
+            ),
+            "merge by key (a); keys need no check, because t has a unique index",
+        ),
+        (
+            MergeRows(
+                keys=("a", "b"),
+                update=("c",),
+                deletes=Deletes.SOFT,
+                allow_empty_source=False,
+                uniqueness=Unproven(why="it joins tables"),
+            ),
+            "merge by key (a, b); rows that are gone are deleted (soft); keys are checked first, because it joins tables",
+        ),
+        (
+            replace(VERSIONS, valid_from=None),
+            "keep versions of (a) that differ in (b, c), since this run",
+        ),
+        (
+            replace(VERSIONS, deletes=Deletes.SOFT),
+            "keep versions of (a) that differ in (b, c), since at; versions of rows that are gone are closed",
         ),
     ],
 )

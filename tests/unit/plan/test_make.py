@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,12 +17,14 @@ from ematix_flow.plan import (
     AddMissing,
     AddNewKeys,
     AddRows,
+    AddVersions,
     ArrowStream,
     ColumnRange,
     Everything,
     Form,
     InsertSelect,
     JobPlan,
+    MergeRows,
     Proven,
     ReplaceRows,
     SinceTransaction,
@@ -30,7 +32,18 @@ from ematix_flow.plan import (
     TargetPlan,
     Unproven,
 )
-from ematix_flow.spec import Append, Column, EveryRow, Incremental, Truncate
+from ematix_flow.spec import (
+    Append,
+    Column,
+    Deletes,
+    EveryRow,
+    Incremental,
+    LoadMode,
+    Merge,
+    Scd2,
+    Truncate,
+    UniqueKey,
+)
 from ematix_flow.state import Relation, RelationColumn, RelationKind, SourceColumn, SourceState
 from ematix_flow.types import Scalar
 
@@ -99,6 +112,112 @@ def test_truncate_replaces_the_rows_and_keeps_no_watermark(shop: Any, plan: Plan
     assert planned.read.window == Everything(why="truncate replaces the whole table")
 
 
+KEY = ("event_id",)
+
+
+@pytest.mark.parametrize(
+    ("mode", "action"),
+    [
+        (
+            Merge(keys=KEY),
+            MergeRows(
+                keys=KEY,
+                update=("name", "received_at"),
+                deletes=None,
+                allow_empty_source=False,
+                uniqueness=PROVEN,
+                indexed=True,
+            ),
+        ),
+        (
+            Merge(keys=KEY, update=("name",), deletes=Deletes.SOFT, allow_empty_source=True),
+            MergeRows(
+                keys=KEY,
+                update=("name",),
+                deletes=Deletes.SOFT,
+                allow_empty_source=True,
+                uniqueness=PROVEN,
+                indexed=True,
+            ),
+        ),
+        (
+            Scd2(keys=KEY),
+            AddVersions(
+                keys=KEY,
+                compare=("name", "received_at"),
+                valid_from=None,
+                deletes=None,
+                allow_empty_source=False,
+                uniqueness=PROVEN,
+            ),
+        ),
+        (
+            Scd2(keys=KEY, valid_from="received_at"),
+            AddVersions(
+                keys=KEY,
+                compare=("name",),
+                valid_from="received_at",
+                deletes=None,
+                allow_empty_source=False,
+                uniqueness=PROVEN,
+            ),
+        ),
+        (
+            Scd2(keys=KEY, compare=("received_at",), deletes=Deletes.SOFT, allow_empty_source=True),
+            AddVersions(
+                keys=KEY,
+                compare=("received_at",),
+                valid_from=None,
+                deletes=Deletes.SOFT,
+                allow_empty_source=True,
+                uniqueness=PROVEN,
+            ),
+        ),
+    ],
+    ids=["merge", "merge of one column", "scd2", "scd2 by event time", "scd2 of one column"],
+)
+def test_merge_and_scd2_say_what_they_compare(shop: Any, plan: Plan, mode: Any, action: Any) -> None:
+    assert only(plan(shop.job(shop.target(mode=mode)))).action == action
+
+
+@pytest.mark.parametrize("mode", [Append(keys=KEY), Merge(keys=KEY)])
+@pytest.mark.parametrize(("live", "indexed"), [("keyless", False), ("table", True), (None, True)])
+def test_a_key_without_a_unique_index_is_looked_up(
+    shop: Any, plan: Plan, mode: Any, live: str | None, indexed: bool
+) -> None:
+    target = shop.target(mode=mode)
+    state = shop.seen(target, live=live and getattr(shop, live), empty=live is None)
+    planned = only(plan(shop.job(target), state))
+    assert isinstance(planned.action, AddNewKeys | MergeRows)
+    assert planned.action.indexed is indexed
+    assert isinstance(planned.path, InsertSelect if indexed else StagedSelect)
+
+
+@pytest.mark.parametrize(
+    "mode", [Merge(keys=KEY, deletes=Deletes.HARD), Scd2(keys=KEY, deletes=Deletes.SOFT)]
+)
+def test_what_is_gone_is_found_in_a_full_read_that_keeps_no_watermark(
+    shop: Any, plan: Plan, mode: Any
+) -> None:
+    planned = only(plan(shop.job(shop.target(mode=mode))))
+    assert planned.read.window == Everything(why="rows that are gone are found by reading all that are there")
+    assert planned.watermark is None
+
+
+@pytest.mark.parametrize("mode", [Merge(keys=KEY), Scd2(keys=KEY)])
+def test_without_deletes_a_source_is_tracked(shop: Any, plan: Plan, mode: Any) -> None:
+    target = shop.target(mode=mode)
+    job = shop.job(target)
+    stored = shop.watermark(target, "900", job)
+    planned = only(plan(job, shop.seen(target, watermark=stored)))
+    assert planned.read.window == SinceTransaction(xid=900, start=40, end=50, name="events")
+
+
+def test_the_clock_is_the_targets_own(shop: Any, plan: Plan) -> None:
+    at = datetime(2026, 5, 1, tzinfo=UTC)
+    assert only(plan(shop.job(), shop.seen(shop.target(), clock=at))).clock == at
+
+
 def test_the_watermark_of_a_tracked_source_is_written_with_the_rows(shop: Any, plan: Plan) -> None:
     assert only(plan(shop.job())).watermark == shop.watermark(shop.target(), "1000")
 
@@ -114,7 +233,7 @@ def test_the_window_starts_at_the_stored_watermark(shop: Any, plan: Plan) -> Non
 
 
 def reason(planned: TargetPlan) -> str:
-    assert isinstance(planned.action, (AddNewKeys, ReplaceRows))
+    assert isinstance(planned.action, AddNewKeys | ReplaceRows)
     assert isinstance(planned.action.uniqueness, Unproven)
     return planned.action.uniqueness.why
 
@@ -309,6 +428,32 @@ def test_a_slice_is_staged_to_be_compared(shop: Any, plan: Plan) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("mode", "why"),
+    [
+        (Merge(keys=KEY, deletes=Deletes.HARD), ", and rows that are gone are looked for"),
+        (Merge(keys=KEY, deletes=Deletes.SOFT), ", and rows that are gone are looked for"),
+        (Scd2(keys=KEY), ", and versions are compared with those that are held"),
+    ],
+)
+def test_what_is_compared_both_ways_is_staged(shop: Any, plan: Plan, mode: Any, why: str) -> None:
+    planned = only(plan(shop.job(shop.target(mode=mode))))
+    assert planned.path == StagedSelect(why=f"source and target are one database{why}")
+
+
+def test_a_merge_by_a_proven_key_is_one_statement(shop: Any, plan: Plan) -> None:
+    planned = only(plan(shop.job(shop.target(mode=Merge(keys=KEY)))))
+    assert planned.path == InsertSelect(why=f"source and target are one database, and {PROVEN.why}")
+
+
+def test_a_merge_by_a_key_that_could_repeat_is_staged(shop: Any, plan: Plan) -> None:
+    source = replace(shop.source, relations=(replace(shop.relation, unique_keys=()),))
+    planned = only(plan(shop.job(shop.target(mode=Merge(keys=KEY))), source=source))
+    assert planned.path == StagedSelect(
+        why="source and target are one database, but no unique index of raw.events lies within the key"
+    )
+
+
 def test_a_keyless_append_inside_the_server_needs_no_stage(shop: Any, plan: Plan) -> None:
     query = "select event_id % 7 as event_id, name, received_at from raw.events"
     planned = only(plan(shop.job(shop.target(shop.keyless), increment=EveryRow()), query=query))
@@ -396,14 +541,45 @@ def test_drift_is_an_error_that_lists_the_differences(shop: Any, plan: Plan) -> 
     assert raised.value.drifts == ("column name is BigInt, declared Text",)
 
 
-def test_a_live_table_without_the_keys_index_is_drift_for_an_append_and_none_for_truncate(
-    shop: Any, plan: Plan
-) -> None:
-    target = shop.target()
-    with pytest.raises(SchemaDriftError, match="no unique index on exactly"):
-        plan(shop.job(), shop.seen(target, live=shop.keyless))
-    truncating = shop.target(mode=Truncate(keys=("event_id",)))
-    assert only(plan(shop.job(truncating), shop.seen(truncating, live=shop.keyless))).steps == ()
+def test_a_table_that_is_made_gets_a_unique_index_where_the_mode_leans_on_one(shop: Any, plan: Plan) -> None:
+    def made(mode: LoadMode) -> Any:
+        target = shop.target(shop.keyless, mode=mode)
+        (step,) = only(plan(shop.job(target), shop.seen(target, live=None, empty=True))).steps
+        return step.table.primary_key, step.table.unique_keys
+
+    key = UniqueKey(name="keys", columns=KEY)
+    assert made(Append(keys=KEY)) == ((), (key,))
+    assert made(Merge(keys=KEY)) == ((), (key,))
+    assert made(Truncate(keys=KEY)) == ((), ())
+    current = UniqueKey(name="current", columns=KEY, only_current=True)
+    assert made(Scd2(keys=KEY)) == (("event_id", "valid_from"), (current,))
+
+
+@pytest.mark.parametrize("mode", [Append(keys=KEY), Truncate(keys=KEY), Merge(keys=KEY)])
+def test_a_live_table_without_a_unique_index_is_no_drift(shop: Any, plan: Plan, mode: Any) -> None:
+    target = shop.target(mode=mode)
+    assert only(plan(shop.job(target), shop.seen(target, live=shop.keyless))).steps == ()
+
+
+def test_a_live_table_without_the_mark_of_deleted_rows_gets_it(shop: Any, plan: Plan) -> None:
+    target = shop.target(mode=Merge(keys=KEY, deletes=Deletes.SOFT))
+    (step,) = only(plan(shop.job(target), shop.seen(target, live=shop.table))).steps
+    assert isinstance(step, AddColumn)
+    assert (step.column.name, step.column.type, step.column.nullable) == (
+        "deleted_at",
+        Scalar.TIMESTAMPTZ,
+        True,
+    )
+
+
+def test_a_live_table_without_validity_is_no_history(shop: Any, plan: Plan) -> None:
+    target = shop.target(mode=Scd2(keys=KEY))
+    with pytest.raises(SchemaDriftError) as raised:
+        plan(shop.job(target), shop.seen(target, live=shop.table))
+    assert raised.value.drifts == (
+        "column valid_from is missing and declared NOT NULL without a default",
+        "column is_current is missing and declared NOT NULL without a default",
+    )
 
 
 # --- what cannot be planned ---------------------------------------------------------------------------

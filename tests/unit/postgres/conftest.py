@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from psycopg import sql
@@ -56,6 +56,7 @@ class Events:
         path=ArrowStream(why=""),
         read=read,
         watermark=None,
+        clock=datetime(2026, 1, 1, tzinfo=UTC),
     )
 
     def window(

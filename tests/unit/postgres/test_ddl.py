@@ -64,3 +64,12 @@ def test_a_column_is_added_with_its_type_and_comment(events: Any, column: Column
     first, *comments = statements(events, AddColumn(table=table, column=column))
     assert first.startswith('alter table "analytics"."events" add column ')
     assert len(comments) == (column.comment is not None)
+
+
+def test_a_history_has_one_current_version_a_key(events: Any) -> None:
+    current = UniqueKey(name="current", columns=("event_id", "name"), only_current=True)
+    table = replace(events.table, unique_keys=(current,))
+    assert statements(events, CreateTable(table=table)) == [
+        'create table "analytics"."events" ("event_id" bigint not null, "name" text, primary key ("event_id"))',
+        'create unique index on "analytics"."events" ("event_id", "name") where "is_current"',
+    ]

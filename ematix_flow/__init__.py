@@ -22,8 +22,8 @@ from ematix_flow.errors import (
     UnsupportedTypeError,
     WatermarkError,
 )
-from ematix_flow.introspect import comment, natural_key, pk
 from ematix_flow.manifest import Manifest, ResolvedJob
+from ematix_flow.markers import comment, default, natural_key, pk
 from ematix_flow.plan import (
     JobPlan,
     TargetPlan,
@@ -121,6 +121,7 @@ __all__ = [
     "comment",
     "connection_of",
     "count_rows",
+    "default",
     "describe_action",
     "describe_path",
     "describe_window",

@@ -40,7 +40,7 @@ def conform(batches: Batches, read: ReadPlan) -> Batches:
     def rows() -> Iterator[pa.RecordBatch]:
         for batch in batches.rows:
             _refuse_new_casts(batches.schema, batch.schema, read)
-            arrays = [_column(batch, column, read.job) for column in read.columns]
+            arrays = [_column(batch, column, read) for column in read.columns]
             yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
     return Batches(schema, rows())
@@ -61,7 +61,7 @@ def _refuse_new_casts(planned: pa.Schema, given: pa.Schema, read: ReadPlan) -> N
             raise _misfit(read.job, column, f"a later batch gives {type_}, the first one {column.source}")
 
 
-def _column(batch: pa.RecordBatch, column: ReadColumn, job: str) -> pa.Array:
+def _column(batch: pa.RecordBatch, column: ReadColumn, read: ReadPlan) -> pa.Array:
     if column.source is None:
         return pa.nulls(batch.num_rows, to_arrow(column.declared))
     try:
@@ -71,7 +71,9 @@ def _column(batch: pa.RecordBatch, column: ReadColumn, job: str) -> pa.Array:
         if column.cast is Cast.SCALE or column.source == Foreign("null"):
             _check_scale(array, column.declared)
     except (ValueError, pa.ArrowNotImplementedError) as error:  # ArrowInvalid is a ValueError
-        raise _misfit(job, column, str(error)) from error
+        if not read.show_values:
+            raise _misfit(read.job, column, "(the value is hidden)") from None
+        raise _misfit(read.job, column, str(error)) from error
     return array
 
 

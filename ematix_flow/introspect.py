@@ -18,54 +18,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Union
 
+from ematix_flow.markers import MARKERS, Comment, Default, NaturalKey, PrimaryKey, objection_to_default
 from ematix_flow.problems import Report
 from ematix_flow.spec import Column, Origin, Table, UniqueKey
 from ematix_flow.types import ColumnType, DataType, Scalar
 
 # PostgreSQL manual, "Identifiers and Key Words": a longer name is cut to 63 bytes, silently.
 MAX_NAME_BYTES = 63
-
-# --- what users write inside Annotated[…] -------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class PrimaryKey:
-    """The column is part of the primary key."""
-
-
-@dataclass(frozen=True, slots=True)
-class NaturalKey:
-    """The column is part of the natural key called `group`."""
-
-    group: str
-
-
-@dataclass(frozen=True, slots=True)
-class Comment:
-    """The column's comment."""
-
-    text: str
-
-
-def pk() -> PrimaryKey:
-    """Mark a column as part of the primary key: `order_id: Annotated[BigInt, pk()]`."""
-    return PrimaryKey()
-
-
-def natural_key(group: str = "default") -> NaturalKey:
-    """Mark a column as part of a natural key, which identifies a row in the world outside.
-
-    Columns with the same `group` form one key; a column may be in several groups.
-    """
-    return NaturalKey(group)
-
-
-def comment(text: str) -> Comment:
-    """Give a column a comment, which the database stores and Dagster shows."""
-    return Comment(text)
-
-
-_MARKERS = (pk, natural_key, comment)
 
 # --- names -------------------------------------------------------------------------------------------
 
@@ -157,7 +116,7 @@ class _Reading:
         field = f"column '{self.name}'"
         check_name(self.name, field=field, report=report)
         for marker in self.markers:
-            if isinstance(marker, types.FunctionType) and marker in _MARKERS:
+            if isinstance(marker, types.FunctionType) and marker in MARKERS:
                 report.add(f"write {marker.__name__}(), with parentheses", field=field)
         is_key = any(isinstance(marker, PrimaryKey) for marker in self.markers)
         if is_key and self.nullable:
@@ -165,12 +124,17 @@ class _Reading:
         comments = [marker.text for marker in self.markers if isinstance(marker, Comment)]
         if self.type is None:
             return None
+        defaults = [marker.value for marker in self.markers if isinstance(marker, Default)]
+        for value in defaults:
+            if objection := objection_to_default(value, self.type, nullable=self.nullable):
+                report.add(objection, field=field)
         return Column(
             name=self.name,
             type=self.type,
             nullable=self.nullable,
             primary_key=is_key,
             comment=comments[-1] if comments else None,
+            default=defaults[-1] if defaults else None,
         )
 
 

@@ -27,6 +27,9 @@ NOWHERE = Origin(file="<unknown>", line=0, qualname="")
 # --- tables ------------------------------------------------------------------------------------------
 
 
+Constant: TypeAlias = str | int | float | bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
     """One column of a table."""
@@ -36,6 +39,7 @@ class Column:
     nullable: bool = True
     primary_key: bool = False
     comment: str | None = None
+    default: Constant | None = None  # of a declared one: what rows hold that were there before it
     has_default: bool = False  # of a live column: rows can be added without it
 
 
@@ -186,6 +190,40 @@ class Automatic:
 Increment: TypeAlias = Incremental | EveryRow | Automatic
 
 
+class OnDrift(enum.Enum):
+    """What a run does about a live table that differs from its declaration."""
+
+    ERROR = "error"
+    IGNORE = "ignore"  # load what fits, and leave the difference as it is
+
+
+class ExtraColumns(enum.Enum):
+    """What a run does about columns of the source that no target declares."""
+
+    ERROR = "error"
+    IGNORE = "ignore"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelectFrom:
+    """The body of a job that reads one table as it is: called, it gives the SELECT."""
+
+    schema: str
+    table: str
+    columns: tuple[tuple[str, str], ...]  # (the target's name, the source's name)
+
+    def __call__(self) -> str:
+        """The SELECT, quoted: the names are those of the catalog, capitals and all."""
+        from psycopg import sql  # here, because declarations load without a driver
+
+        columns = sql.SQL(", ").join(
+            sql.SQL("{} as {}").format(sql.Identifier(source), sql.Identifier(name))
+            for name, source in self.columns
+        )
+        table = sql.Identifier(self.schema, self.table)
+        return sql.SQL("select {} from {}").format(columns, table).as_string()
+
+
 # --- jobs and workflows ------------------------------------------------------------------------------
 
 
@@ -221,6 +259,9 @@ class Job:
     targets: tuple[Target, ...]
     source: str | None = None  # a connection's name; None: see Manifest
     increment: Increment = Automatic()
+    on_drift: OnDrift = OnDrift.ERROR
+    extra_columns: ExtraColumns = ExtraColumns.ERROR
+    previous_name: str | None = None  # under which earlier runs kept their watermarks
     schedule: str | None = None
     timezone: str = "UTC"
     depends_on: tuple[str, ...] = ()

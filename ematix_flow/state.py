@@ -121,6 +121,16 @@ class SourceState:
 # --- a target ----------------------------------------------------------------------------------------
 
 
+class Alters(enum.Enum):
+    """What a load may change in a table that exists; the value says what it may not, to people."""
+
+    ANYTHING = "anything"
+    NULLABLE_COLUMNS = (
+        "a load adds nullable columns to a Delta table, and does not rewrite it for any other change"
+    )
+    NOTHING = "only the table's owner may change it"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetState:
     """What a target looks like now, after its lock was taken."""
@@ -132,3 +142,4 @@ class TargetState:
     clock: datetime  # the target's, read after the lock
     mark: int | None = None  # an advisory lock only this unit of work holds (Postgres)
     watermark: Watermark | None = None
+    alters: Alters = Alters.ANYTHING

@@ -65,6 +65,27 @@ def load_rows(mode: LoadMode, before: Iterable[Row], rows: Iterable[Row], loaded
             assert_never(mode)
 
 
+class MemoryBackend:
+    """Tables in memory, by name, loaded as every backend loads its own: a target for tests of what reads one."""
+
+    def __init__(self) -> None:
+        self._tables: dict[str, tuple[Row, ...]] = {}
+
+    def rows(self, table: str) -> tuple[Row, ...]:
+        """What a table holds; nothing where none was loaded yet."""
+        return self._tables.get(table, ())
+
+    def load(self, table: str, mode: LoadMode, rows: Iterable[Row], loaded_at: datetime) -> LoadCounts:
+        """One run: all of `rows` are loaded, or the table is left as it was.
+
+        Raises:
+            NullKey, DuplicateKey, EmptySource: see `load_rows`.
+        """
+        loaded = load_rows(mode, self.rows(table), rows, loaded_at)
+        self._tables[table] = loaded.rows
+        return loaded.counts
+
+
 # --- append and truncate -----------------------------------------------------------------------------
 
 

@@ -7,13 +7,15 @@ duties of one run only; a new run opens new ones.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, TypeAlias, assert_never
 
 import pyarrow as pa
 
 from ematix_flow import secrets
+from ematix_flow.backends.kept import KeptWatermark
+from ematix_flow.migration import Drift
 from ematix_flow.plan import ReadPlan, TargetPlan
 from ematix_flow.results import LoadCounts
 from ematix_flow.spec import Connection, DeltaConnection, JobTarget, PostgresConnection, Table
@@ -63,6 +65,9 @@ class Sink(AbstractContextManager["Sink"], Protocol):
 
     def render(self, plan: TargetPlan) -> tuple[str, ...]:
         """The statements a load would run, for a reader."""
+
+    def remedy(self, drifts: Sequence[Drift]) -> tuple[str, ...]:
+        """The statements that a person could run to mend drifts: SQL, or Python for a lake."""
 
     def load(self, plan: TargetPlan, rows: Stream) -> LoadCounts:
         """Apply the plan's steps, load the rows, and write the watermark.
@@ -147,6 +152,69 @@ def count_rows(connection: Connection, table: Table, *, environ: Environ = os.en
 
             handle = open_table(Store.resolve(connection, "", environ), table)
             return handle.count() if handle else None
+        case _:
+            assert_never(connection)
+
+
+def kept_watermark(
+    connection: Connection, table: Table, *, job: str, counted: Watermark | None, environ: Environ
+) -> KeptWatermark | None:
+    """What is stored of how far a job got in a table.
+
+    `counted` is what a run would store now. A lake tells only what it holds under the same cursor, and nothing without
+    one; a database tells what it holds.
+
+    Raises:
+        BackendUnavailableError: the server or store cannot be reached, or refuses us.
+    """
+    match connection:
+        case PostgresConnection():
+            from ematix_flow.backends.postgres import kept as in_postgres
+
+            return in_postgres.kept_watermark(connection, table, job, environ)
+        case DeltaConnection():
+            from ematix_flow.backends.delta import kept as in_delta
+
+            return in_delta.kept_watermark(connection, table, job, counted, environ)
+        case _:
+            assert_never(connection)
+
+
+def reset_watermark(connection: Connection, table: Table, *, job: str, environ: Environ) -> bool:
+    """Forget how far a job got in a table, so that its next run reads everything; whether there was anything.
+
+    Raises:
+        BackendUnavailableError: the server or store cannot be reached, or refuses us.
+    """
+    match connection:
+        case PostgresConnection():
+            from ematix_flow.backends.postgres import kept as in_postgres
+
+            return in_postgres.reset_watermark(connection, table, job, environ)
+        case DeltaConnection():
+            from ematix_flow.backends.delta import kept as in_delta
+
+            return in_delta.reset_watermark(connection, table, job, environ)
+        case _:
+            assert_never(connection)
+
+
+def live_table(connection: Connection, schema: str, name: str, *, environ: Environ) -> Table | None:
+    """A table as it is in its database or lake; None when there is none.
+
+    Raises:
+        BackendUnavailableError: the server or store cannot be reached, or refuses us.
+    """
+    table = Table(schema=schema, name=name, columns=())
+    match connection:
+        case PostgresConnection():
+            from ematix_flow.backends.postgres import kept as in_postgres
+
+            return in_postgres.live_table(connection, table, environ)
+        case DeltaConnection():
+            from ematix_flow.backends.delta import kept as in_delta
+
+            return in_delta.live_table(connection, table, environ)
         case _:
             assert_never(connection)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ematix_flow.plan.cursors import Cursor, NoCursor, cursor_for
 from ematix_flow.plan.explain import describe_action, describe_path, describe_window, explain
-from ematix_flow.plan.make import make_plan
+from ematix_flow.plan.make import make_plan, migration_of
 from ematix_flow.plan.values import (
     Action,
     AddMissing,
@@ -67,4 +67,5 @@ __all__ = [
     "describe_window",
     "explain",
     "make_plan",
+    "migration_of",
 ]

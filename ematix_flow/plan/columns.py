@@ -9,7 +9,7 @@ from ematix_flow.casts import Cast, Refused, classify
 from ematix_flow.errors import PlanError, UnsafeCastError
 from ematix_flow.manifest import ResolvedJob
 from ematix_flow.plan.values import ReadColumn
-from ematix_flow.spec import Column, Incremental, Job, Table
+from ematix_flow.spec import Column, ExtraColumns, Incremental, Job, Table
 from ematix_flow.state import SourceState
 from ematix_flow.types import DataType, ListOf, Scalar, to_arrow
 
@@ -65,11 +65,12 @@ def _holds(wide: DataType, narrow: DataType) -> bool:
 
 def _refuse_surplus(job: Job, given: dict[str, DataType], declared: set[str]) -> None:
     exempt = {job.increment.column} if isinstance(job.increment, Incremental) else set()
-    if surplus := [name for name in given if name not in declared | exempt]:
+    surplus = [name for name in given if name not in declared | exempt]
+    if surplus and job.extra_columns is ExtraColumns.ERROR:
         raise PlanError(
             job=job.name,
             reason=f"the query returns {_names(surplus)}, which no target declares, so the values would be lost; "
-            f"declare them or leave them out of the query (the targets declare {_names(sorted(declared))})",
+            f"declare them, leave them out of the query, or say extra_columns='ignore' (the targets declare {_names(sorted(declared))})",
         )
 
 

@@ -8,7 +8,7 @@ from typing import assert_never
 from ematix_flow.casts import Cast
 from ematix_flow.errors import PlanError, SchemaDriftError
 from ematix_flow.manifest import ResolvedJob
-from ematix_flow.migration import diff, is_unique
+from ematix_flow.migration import Migration, diff, is_unique
 from ematix_flow.plan.columns import read_columns
 from ematix_flow.plan.cursors import Cursor, NoCursor, unfit, watermark_after, window_for
 from ematix_flow.plan.paths import inside_the_server, why_arrow
@@ -34,7 +34,7 @@ from ematix_flow.plan.values import (
     Unproven,
 )
 from ematix_flow.query import Select, single_table
-from ematix_flow.spec import Append, Deletes, Incremental, Job, JobTarget, Merge, Scd2, Truncate
+from ematix_flow.spec import Append, Deletes, Incremental, Job, JobTarget, Merge, OnDrift, Scd2, Truncate
 from ematix_flow.state import RelationKind, RunRequest, SourceState, TargetState
 
 # A view may repeat a key, and so may the children of an inheritance parent.
@@ -66,10 +66,16 @@ def make_plan(
             columns=columns,
             window=window,
             form=Form.ARROW,
+            show_values=_shows_values(job),
         )
         plans.append(_target_plan(job, request, select, source, (target, cursor, state), read))
     plan = JobPlan(job=job.job.name, targets=tuple(plans))
     return inside_the_server(plan, select, source, {t.label: state for t, _, state in observed})
+
+
+def _shows_values(job: ResolvedJob) -> bool:
+    sides = [target.connection for target in job.targets] + ([job.source] if job.source else [])
+    return all(connection.show_values for connection in sides)
 
 
 def _check_cursor(job: ResolvedJob, select: Select | None, target: JobTarget, cursor: Cursor) -> None:
@@ -96,8 +102,8 @@ def _target_plan(
     read: ReadPlan,
 ) -> TargetPlan:
     target, cursor, state = seen
-    migration = diff(state, () if isinstance(target.mode, Truncate | Scd2) else target.mode.keys)
-    if migration.drifts:
+    migration = migration_of(target, state)
+    if migration.drifts and job.job.on_drift is OnDrift.ERROR:
         raise SchemaDriftError(
             job=job.job.name,
             table=target.table.full_name,
@@ -120,8 +126,13 @@ def _target_plan(
         watermark=None if request.window else watermark_after(cursor, source, state),
         clock=state.clock,
         show_values=target.connection.show_values,
-        notes=_notes(target, read),
+        notes=(*_notes(target, read), *(f"ignored: {drift}" for drift in migration.drifts)),
     )
+
+
+def migration_of(target: JobTarget, state: TargetState) -> Migration:
+    """What makes the live table fit a target, and what stands in the way."""
+    return diff(state, () if isinstance(target.mode, Truncate | Scd2) else target.mode.keys)
 
 
 def _action(

@@ -94,6 +94,7 @@ class ReadPlan:
     columns: tuple[ReadColumn, ...]
     window: ReadWindow
     form: Form
+    show_values: bool = True  # whether an error may show a value of the source
 
 
 # --- what happens in a target ------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from ematix_flow.project.modes import Keys
 from ematix_flow.project.origins import Registry, calling_place
 from ematix_flow.project.targets import ConnectionName, Target, TargetConnection, TargetWords
 from ematix_flow.project.workflows import Edges, WorkflowWords, parse_workflow
-from ematix_flow.spec import Connection, Incremental, Job, LoadMode, Table, Workflow
+from ematix_flow.spec import Connection, ExtraColumns, Incremental, Job, LoadMode, OnDrift, Table, Workflow
 
 _Class = TypeVar("_Class", bound=type[Any])
 
@@ -154,6 +154,11 @@ class Project:
         mode: str | LoadMode = "append",
         keys: Keys | None = None,
         incremental: str | Incremental | Literal[False] | None = None,
+        source_table: str | None = None,
+        column_map: Mapping[str, str] | None = None,
+        on_drift: str | OnDrift = OnDrift.ERROR,
+        extra_columns: str | ExtraColumns = ExtraColumns.ERROR,
+        previous_name: str | None = None,
         schedule: str | None = None,
         timezone: str = "UTC",
         depends_on: JobName | Sequence[JobName] = (),
@@ -173,10 +178,15 @@ class Project:
                 left out in a project with one connection.
             source_connection: where the SELECT runs; unless given the first target that is a Postgres, else the
                 project's only Postgres.
-            mode: "append" or "truncate", or a mode object.
+            mode: "append", "truncate", "merge" (also "scd1") or "scd2", or a mode object for what else a mode can do.
             keys: columns that identify a row; unless given the table's natural key, else its primary key.
             incremental: the column by which new rows are found, or an `Incremental`; False reads every row each
                 time; left out, the engine tracks the source itself where that is sound.
+            source_table: the table to read (`schema.table`), instead of what an empty function would return.
+            column_map: with `source_table`, the source's name of each column that is called otherwise there.
+            on_drift: "error", or "ignore" to load a live table that differs from its declaration all the same.
+            extra_columns: "error", or "ignore" to leave out columns of the query that no target declares.
+            previous_name: what the job was called when it kept its watermarks; without it a renamed job starts anew.
             schedule: a cron expression of five fields, or an alias such as "@daily".
             timezone: the time zone of the schedule.
             depends_on: jobs that must have run before.
@@ -196,6 +206,11 @@ class Project:
             ),
             source_connection=source_connection,
             incremental=incremental,
+            source_table=source_table,
+            column_map=column_map,
+            on_drift=on_drift,
+            extra_columns=extra_columns,
+            previous_name=previous_name,
             schedule=schedule,
             timezone=timezone,
             depends_on=depends_on,
@@ -236,6 +251,11 @@ class Project:
         Args:
             name: how it is called.
             jobs: the jobs, or their names.
+            source_table: the table to read (`schema.table`), instead of what an empty function would return.
+            column_map: with `source_table`, the source's name of each column that is called otherwise there.
+            on_drift: "error", or "ignore" to load a live table that differs from its declaration all the same.
+            extra_columns: "error", or "ignore" to leave out columns of the query that no target declares.
+            previous_name: what the job was called when it kept its watermarks; without it a renamed job starts anew.
             schedule: a cron expression of five fields, or an alias; or `triggered_by`; or neither.
             timezone: the time zone of the schedule.
             triggered_by: jobs and workflows; it runs after all of them did.

@@ -8,19 +8,25 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from ematix_flow.problems import Report
+from ematix_flow.project.bodies import body_of
 from ematix_flow.project.schedules import check_schedule, check_timezone
 from ematix_flow.project.targets import ConnectionName, TargetWords, connection_name, parse_targets
 from ematix_flow.spec import (
     Append,
     Automatic,
+    Deletes,
     EveryRow,
+    ExtraColumns,
     Increment,
     Incremental,
     Job,
+    Merge,
+    OnDrift,
     Origin,
+    Scd2,
     Target,
     Truncate,
     Workflow,
@@ -38,6 +44,11 @@ class JobWords:
     targets: TargetWords
     source_connection: ConnectionName | None
     incremental: str | Incremental | Literal[False] | None
+    source_table: str | None
+    column_map: Mapping[str, str] | None
+    on_drift: str | OnDrift
+    extra_columns: str | ExtraColumns
+    previous_name: str | None
     schedule: str | None
     timezone: str
     depends_on: JobName | Sequence[JobName]
@@ -57,7 +68,6 @@ def parse_job(words: JobWords, body: Body, origin: Origin, report: Report) -> Jo
     """The job that the words and the body mean; every mistake is noted in `report`."""
     name = job_name(words, body)
     check_job_name(name, report)
-    _check_body(body, report)
     check_schedule(words.schedule, report)
     check_timezone(words.timezone, report)
     _check_dagster_words(words, report)
@@ -65,10 +75,13 @@ def parse_job(words: JobWords, body: Body, origin: Origin, report: Report) -> Jo
     source = words.source_connection
     return Job(
         name=name,
-        body=body,
+        body=body_of(words, body, targets, report),
         targets=targets,
         source=None if source is None else connection_name(source, field="source_connection", report=report),
         increment=_increment(words.incremental, targets, body, report),
+        on_drift=_choice(OnDrift, words.on_drift, "on_drift", report),
+        extra_columns=_choice(ExtraColumns, words.extra_columns, "extra_columns", report),
+        previous_name=words.previous_name,
         schedule=words.schedule,
         timezone=words.timezone,
         depends_on=names_of(words.depends_on, field="depends_on", report=report),
@@ -79,6 +92,18 @@ def parse_job(words: JobWords, body: Body, origin: Origin, report: Report) -> Jo
         tags=tuple((words.tags or {}).items()),
         origin=origin,
     )
+
+
+_Choice = TypeVar("_Choice", OnDrift, ExtraColumns)
+
+
+def _choice(kind: type[_Choice], written: object, field: str, report: Report) -> _Choice:
+    for each in kind:
+        if written in (each, each.value):
+            return each
+    words = " or ".join(repr(each.value) for each in kind)
+    report.add(f"{written!r} is not understood; it is {words}", field=field)
+    return next(iter(kind))
 
 
 # --- names -------------------------------------------------------------------------------------------
@@ -178,25 +203,6 @@ def _owners(written: object, report: Report) -> tuple[str, ...]:
 # --- the body, and what it is asked for --------------------------------------------------------------
 
 
-def _check_body(body: Body, report: Report) -> None:
-    if inspect.iscoroutinefunction(body) or inspect.isasyncgenfunction(body):
-        report.add("its function is async; write a plain `def`, which returns SQL or yields record batches")
-        return
-    signature = inspect.signature(body)
-    if signature.parameters and not _accepts_one(signature):
-        report.add(
-            f"its function takes {signature}; let it take nothing, or only `conn`, the source connection"
-        )
-
-
-def _accepts_one(signature: inspect.Signature) -> bool:
-    try:
-        signature.bind("conn")
-    except TypeError:
-        return False
-    return True
-
-
 def _increment(written: object, targets: tuple[Target, ...], body: Body, report: Report) -> Increment:
     field = "incremental"
     match written:
@@ -218,8 +224,16 @@ def _increment(written: object, targets: tuple[Target, ...], body: Body, report:
                 f"{written!r} is not understood; name a column, or False to read every row", field=field
             )
             return Automatic()
-    if any(isinstance(target.mode, Truncate) for target in targets):
-        report.add("does not go with mode 'truncate', which reads every row; leave it out", field=field)
+    for target in targets:
+        match target.mode:
+            case Truncate():
+                report.add(
+                    "does not go with mode 'truncate', which reads every row; leave it out", field=field
+                )
+            case Merge(deletes=Deletes()) | Scd2(deletes=Deletes()):
+                report.add("does not go with deletes=, which reads every row; leave it out", field=field)
+            case _:
+                continue
     return increment
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 from ematix_flow.backends import Environ, Sink, Source, lock_order, open_sink, open_source
 from ematix_flow.body import Given, Query, Rows, SourceHandle, call_body
-from ematix_flow.errors import EmatixError, PlanError
+from ematix_flow.errors import EmatixError, PlanError, SchemaDriftError
 from ematix_flow.history import physical_table
 from ematix_flow.manifest import ResolvedJob
-from ematix_flow.plan import Cursor, JobPlan, NoCursor, TargetPlan, cursor_for, make_plan
+from ematix_flow.plan import Cursor, JobPlan, NoCursor, TargetPlan, cursor_for, make_plan, migration_of
 from ematix_flow.query import source_tables
 from ematix_flow.results import LoadCounts, TargetResult
 from ematix_flow.spec import Incremental, JobTarget
@@ -119,6 +119,9 @@ def _plan(
             state = replace(state, watermark=each.sink.watermark(cursor.name, cursor.type))
         try:
             make_plan(job, request, select, source, [(each.target, cursor, state)])
+        except SchemaDriftError as error:
+            remedy = each.sink.remedy(migration_of(each.target, state).drifts)
+            failures.append(failed(each.target, None, replace(error, sql=remedy), 0.0))
         except PlanError as error:
             failures.append(failed(each.target, None, error, 0.0))
         else:

@@ -22,11 +22,14 @@ class Held:
         """Whether it holds any row."""
         return bool(self.handle.count())
 
+    def has(self, name: str) -> bool:
+        """Whether the table has this column already."""
+        return name in live_schema(self.handle).names
+
     def rows(self, names: Sequence[str], predicate: str | None) -> Iterator[pa.Table]:
         """The rows that meet the predicate, in blocks of these columns; none of the blocks is empty."""
         wanted = pa.schema([self.schema.field(name) for name in names])
-        there = {field.name for field in self.handle.schema().fields}
-        scan = self.handle.scan(columns=[name for name in names if name in there], predicate=predicate)
+        scan = self.handle.scan(columns=[name for name in names if self.has(name)], predicate=predicate)
         batches = pa.RecordBatchReader.from_stream(scan)
         return blocks((_whole(batch, wanted) for batch in batches), wanted)
 

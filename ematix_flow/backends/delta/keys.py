@@ -113,14 +113,21 @@ def _numbered(keys: pa.Table) -> pa.Table:
 # --- where they can lie ------------------------------------------------------------------------------
 
 
-def near(rows: pa.Table, keys: Sequence[str]) -> str | None:
-    """A condition that every row with one of these keys meets; None where the types give none.
+def near(groups: Iterable[pa.Table], keys: Sequence[str]) -> str | None:
+    """A condition that every row meets whose key is in one of the groups; None where the types give none.
 
-    It spares a scan the files whose statistics lie outside, and us the rows. Up to `_LISTED` numbers or texts of a
-    column are listed (DataFusion overflows its stack from 30,000 on); more numbers are bounded.
+    It spares a scan the files whose statistics lie outside, and us the rows. Of a group up to `_LISTED` numbers or
+    texts of a column are listed (DataFusion overflows its stack at some 30,000); more numbers are bounded.
     """
+    conditions = [_near(group, keys) for group in groups if group.num_rows]
+    if not all(conditions):
+        return None
+    return sql.SQL(" or ").join(sql.SQL("({})").format(each) for each in conditions).as_string()
+
+
+def _near(rows: pa.Table, keys: Sequence[str]) -> sql.Composed | None:
     conditions = [found for key in keys if (found := _condition(key, rows.column(key).unique()))]
-    return sql.SQL(" and ").join(conditions).as_string() if conditions else None
+    return sql.SQL(" and ").join(conditions) if conditions else None
 
 
 def _condition(key: str, values: pa.Array) -> sql.Composed | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 import pyarrow as pa
@@ -42,16 +42,16 @@ def _updated(action: MergeRows, old: pa.Table, new: pa.Table) -> Change:
     return Change(rows=rows, removed=old.select(action.keys), updated=rows.num_rows)
 
 
-def deleted(action: MergeRows, block: pa.Table, read: pa.Table, schema: pa.Schema) -> Change:
+def deleted(action: MergeRows, block: pa.Table, read: Sequence[pa.Table], schema: pa.Schema) -> Change:
     """Held rows whose key was not read, which go; the block has the key columns."""
-    gone = new_rows(block, [read], action.keys)
+    gone = new_rows(block, read, action.keys)
     return Change(rows=schema.empty_table(), removed=gone, deleted=gone.num_rows)
 
 
-def marked(action: MergeRows, block: pa.Table, read: pa.Table, clock: datetime) -> Change:
+def marked(action: MergeRows, block: pa.Table, read: Sequence[pa.Table], clock: datetime) -> Change:
     """Held rows whose key was not read, which are marked as deleted; the block has whole rows."""
     unmarked = block.filter(block.column(DELETED_AT).is_null())
-    gone = new_rows(unmarked, [read], action.keys)
+    gone = new_rows(unmarked, read, action.keys)
     since = repeated(clock, gone.field(DELETED_AT).type, gone.num_rows)
     rows = with_columns(gone, {DELETED_AT: since})
     return Change(rows=rows, removed=gone.select(action.keys), deleted=gone.num_rows)

@@ -7,9 +7,28 @@ from typing import assert_never
 
 from ematix_flow.backends.delta import watermarks
 from ematix_flow.backends.delta.slices import slice_predicate
-from ematix_flow.migration import AddColumn, CreateSchema, CreateTable, Step
-from ematix_flow.plan import Action, AddMissing, AddNewKeys, AddRows, ReplaceRows, TargetPlan
-from ematix_flow.spec import Table
+from ematix_flow.history import DELETED_AT
+from ematix_flow.migration import (
+    AddColumn,
+    CommentColumn,
+    CommentTable,
+    CreateSchema,
+    CreateTable,
+    DropNotNull,
+    Step,
+    WidenColumn,
+)
+from ematix_flow.plan import (
+    Action,
+    AddMissing,
+    AddNewKeys,
+    AddRows,
+    AddVersions,
+    MergeRows,
+    ReplaceRows,
+    TargetPlan,
+)
+from ematix_flow.spec import Deletes, Table
 
 
 def statements(plan: TargetPlan, location: str) -> tuple[str, ...]:
@@ -33,6 +52,8 @@ def _step(step: Step, location: str) -> Iterator[str]:
             yield f"create table {location} ({columns})"
         case AddColumn(column=column):
             yield f"add column {column.name} {column.type} to {location}, in the commit that writes the rows"
+        case DropNotNull() | WidenColumn() | CommentTable() | CommentColumn():
+            yield str(step)  # in no plan: see Alters
         case _:
             assert_never(step)
 
@@ -49,8 +70,35 @@ def _action(action: Action, stored: Table, location: str) -> str:
             return f"append to {location} the rows that its own slice lacks{where}"
         case ReplaceRows():
             return f"overwrite {location} with the rows"
+        case MergeRows():
+            return _merge(action, location)
+        case AddVersions():
+            return _versions(action, location)
         case _:
             assert_never(action)
+
+
+def _merge(action: MergeRows, location: str) -> str:
+    keys, columns = ", ".join(action.keys), ", ".join(action.update)
+    line = f"set {columns} of the rows of {location} that differ in them" if columns else "leave held rows alone"
+    line += f"; add the rows whose key ({keys}) it does not hold"
+    match action.deletes:
+        case None:
+            return line
+        case Deletes.HARD:
+            return f"{line}; delete the rows whose key is not read"
+        case Deletes.SOFT:
+            return f"{line}; set {DELETED_AT} of the rows whose key is not read, and clear it where it is read"
+
+
+def _versions(action: AddVersions, location: str) -> str:
+    keys = ", ".join(action.keys)
+    since = f"from {action.valid_from} on" if action.valid_from else "from now on"
+    line = f"add to {location} a version of each key ({keys}), {since}, that differs from the one that holds then in"
+    line += f" {', '.join(action.compare) or 'nothing'}; end the one before it"
+    if action.deletes is None:
+        return line
+    return f"{line}; end the current versions of keys that are not read"
 
 
 def _watermark(plan: TargetPlan) -> Iterator[str]:

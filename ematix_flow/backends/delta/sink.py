@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self, assert_never
@@ -13,20 +14,32 @@ from deltalake import DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError
 
 from ematix_flow.backends.delta import watermarks
+from ematix_flow.backends.delta.changes import Changes
 from ematix_flow.backends.delta.checks import checked
+from ematix_flow.backends.delta.held import Held, live_schema
 from ematix_flow.backends.delta.incoming import Incoming
+from ematix_flow.backends.delta.remedy import remedy
 from ematix_flow.backends.delta.render import statements
 from ematix_flow.backends.delta.slices import missing_rows, slice_predicate
 from ematix_flow.backends.delta.store import CONFLICT, Store, create_table, open_table, reading, seen
 from ematix_flow.backends.delta.transactions import held_version, transactions
-from ematix_flow.backends.delta.types import stored_table
+from ematix_flow.backends.delta.types import stored_schema, stored_table
 from ematix_flow.backends.delta.writer import Writer
 from ematix_flow.errors import EmatixError, LoadError, WatermarkError
-from ematix_flow.migration import AddColumn, CreateTable
-from ematix_flow.plan import AddMissing, AddNewKeys, AddRows, ColumnRange, ReplaceRows, TargetPlan
+from ematix_flow.migration import AddColumn, CreateTable, Drift
+from ematix_flow.plan import (
+    AddMissing,
+    AddNewKeys,
+    AddRows,
+    AddVersions,
+    ColumnRange,
+    MergeRows,
+    ReplaceRows,
+    TargetPlan,
+)
 from ematix_flow.results import LoadCounts
 from ematix_flow.spec import DeltaConnection, Table
-from ematix_flow.state import TargetState, Watermark
+from ematix_flow.state import Alters, TargetState, Watermark
 from ematix_flow.streams import Batches, ServerSelect, Stream
 from ematix_flow.types import DataType
 
@@ -68,6 +81,7 @@ class DeltaSink:
             schema_exists=True,
             empty=empty,
             clock=datetime.now(UTC),
+            alters=Alters.NULLABLE_COLUMNS,
         )
 
     def watermark(self, cursor: str, type_: DataType) -> Watermark | None:
@@ -83,6 +97,10 @@ class DeltaSink:
     def render(self, plan: TargetPlan) -> tuple[str, ...]:
         """What a load would do, in the words of SQL where there are any."""
         return statements(plan, self._store.shown(plan.table))
+
+    def remedy(self, drifts: Sequence[Drift]) -> tuple[str, ...]:
+        """The Python that a person could run where a load may not change the table."""
+        return remedy(drifts, self._store.shown(self._table))
 
     def load(self, plan: TargetPlan, rows: Stream) -> LoadCounts:
         """Create the table where it is missing, then load rows, new columns and watermark in one commit.
@@ -115,33 +133,32 @@ class DeltaSink:
 
     def _load(self, plan: TargetPlan, incoming: Incoming) -> LoadCounts:
         handle = self._migrated(plan)
+        held = Held(handle=handle, schema=_written_schema(plan, incoming.schema, handle))
         writer = Writer(
-            handle=handle,
-            schema=incoming.schema,
+            held=held,
+            schema=held.schema,
             watermark=self._transactions(plan, handle),
             adds_columns=any(isinstance(step, AddColumn) for step in plan.steps),
         )
-        deleted = 0
         with checked(plan, incoming) as rows:
             match plan.action:
                 case AddRows():
-                    inserted = writer.append(rows)
+                    counts = LoadCounts(inserted=writer.append(rows))
                 case AddNewKeys(keys=keys):
-                    inserted = writer.add_new_keys(rows, keys)
+                    counts = LoadCounts(inserted=writer.add_new_keys(rows, keys))
                 case AddMissing(window=window):
-                    inserted = writer.append(self._missing(plan, window, handle, incoming))
+                    missing = self._missing(plan, window, handle, incoming)
+                    counts = LoadCounts(inserted=writer.append(missing))
                 case ReplaceRows():
                     deleted = handle.count()
-                    inserted = writer.replace(rows)
+                    counts = LoadCounts(inserted=writer.replace(rows), deleted=deleted)
+                case MergeRows() | AddVersions() as action:
+                    changes = Changes(plan=plan, action=action, incoming=incoming, rows=rows, held=held)
+                    counts = writer.change(changes, action.keys)
                 case _:
                     assert_never(plan.action)
-        return LoadCounts(
-            read=incoming.rows,
-            inserted=inserted,
-            unchanged=incoming.rows - inserted,
-            deleted=deleted,
-            bytes=incoming.bytes,
-        )
+        unchanged = incoming.rows - counts.inserted - counts.updated
+        return replace(counts, read=incoming.rows, unchanged=unchanged, bytes=incoming.bytes)
 
     def _migrated(self, plan: TargetPlan) -> DeltaTable:
         """The table to write to. Creating it is a commit of its own; columns are added by the write itself."""
@@ -182,3 +199,14 @@ class DeltaSink:
 
     def _failed(self, plan: TargetPlan, reason: str) -> LoadError:
         return LoadError(job=plan.job, table=plan.table.full_name, reason=reason)
+
+
+def _written_schema(plan: TargetPlan, given: pa.Schema, handle: DeltaTable) -> pa.Schema:
+    """The schema of written rows. One that takes a held row's place has the columns, too, that nobody declared."""
+    match plan.action:
+        case MergeRows() | AddVersions():
+            stored = stored_schema(plan.stored)
+            undeclared = (field for field in live_schema(handle) if field.name not in stored.names)
+            return pa.schema([*stored, *undeclared])
+        case _:
+            return given

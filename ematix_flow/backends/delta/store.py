@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -135,7 +135,8 @@ def create_table(store: Store, stored: Table) -> DeltaTable:
             commit_properties=CommitProperties(max_commit_retries=0),
         )
     created = open_table(store, stored)
-    if created is None or created.version() != 0 or seen(created, stored).columns != stored.columns:
+    columns = tuple(replace(column, default=None) for column in stored.columns)  # Delta stores no default
+    if created is None or created.version() != 0 or seen(created, stored).columns != columns:
         raise LoadError(job=store.job, table=stored.full_name, reason=CONFLICT)
     return created
 

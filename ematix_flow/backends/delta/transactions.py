@@ -1,21 +1,24 @@
 """A job's watermark in a table's own log: what is held there, and what to commit with the rows.
 
 Two transaction ids stand side by side, the watermark and the version of the commit that wrote it. RESTORE takes the
-rows back and leaves the ids, so a watermark counts only while no RESTORE came after its commit.
+rows back and leaves the ids, so a watermark counts only while no RESTORE came after its commit. A third one, which all
+cursors of a job share, is the version of the commit that reset them: what was written before it counts no more.
 """
 
 from __future__ import annotations
 
 from deltalake import DeltaTable, Transaction
 
+from ematix_flow.backends.delta import watermarks
+
 
 def held_version(handle: DeltaTable, app_id: str) -> int | None:
     """The watermark that the table's rows answer for, as a 64-bit integer; None where a full read is due."""
     version = handle.transaction_version(app_id)
-    commit = handle.transaction_version(_commit_id(app_id))
-    if version is None or commit is None or _restored_since(handle, commit):
+    commit = commit_of(handle, app_id)
+    if version is None or commit is None or _reset_since(handle, app_id, commit):
         return None
-    return version
+    return None if _restored_since(handle, commit) else version
 
 
 def transactions(handle: DeltaTable, app_id: str, version: int) -> tuple[Transaction, ...]:
@@ -27,8 +30,27 @@ def transactions(handle: DeltaTable, app_id: str, version: int) -> tuple[Transac
     return (Transaction(app_id, version), Transaction(_commit_id(app_id), handle.version() + 1))
 
 
+def commit_of(handle: DeltaTable, app_id: str) -> int | None:
+    """The version of the commit that wrote the watermark."""
+    return handle.transaction_version(_commit_id(app_id))
+
+
+def reset(handle: DeltaTable, job: str) -> Transaction:
+    """What to commit on top of `handle` so that no watermark of the job counts any more."""
+    return Transaction(_reset_id(job), handle.version() + 1)
+
+
 def _commit_id(app_id: str) -> str:
     return f"{app_id}/commit"
+
+
+def _reset_id(job: str) -> str:
+    return watermarks.app_id(job, "reset")
+
+
+def _reset_since(handle: DeltaTable, app_id: str, commit: int) -> bool:
+    reset_at = handle.transaction_version(_reset_id(watermarks.job_of(app_id)))
+    return reset_at is not None and reset_at >= commit
 
 
 def _restored_since(handle: DeltaTable, commit: int) -> bool:

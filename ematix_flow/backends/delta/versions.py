@@ -50,9 +50,9 @@ def observed(action: AddVersions, given: Keyed, held: Keyed, clock: datetime) ->
     )
 
 
-def closed(action: AddVersions, block: pa.Table, read: pa.Table, clock: datetime) -> Change:
+def closed(action: AddVersions, block: pa.Table, read: Sequence[pa.Table], clock: datetime) -> Change:
     """Current versions whose key was not read, which end now; the block has whole rows."""
-    gone = new_rows(block.filter(block.column(IS_CURRENT)), [read], action.keys)
+    gone = new_rows(block.filter(block.column(IS_CURRENT)), read, action.keys)
     ends = _latest(repeated(clock, _INSTANT, gone.num_rows), _just_after(gone[VALID_FROM]))
     return Change(
         rows=_ending(gone, ends),

@@ -22,6 +22,11 @@ def app_id(job: str, cursor: str) -> str:
     return f"ematix-flow/{job}/{cursor}"
 
 
+def job_of(app_id: str) -> str:
+    """The job of an application id; no job's name holds a slash."""
+    return app_id.split("/")[1]
+
+
 def to_version(text: str, type_: DataType) -> int:
     """The 64-bit integer for a value as PostgreSQL prints it: microseconds or days since 1970, or the number.
 

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Literal
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake import CommitProperties, Transaction, write_deltalake
 
-from ematix_flow.backends.delta.keys import new_rows, range_predicate
+from ematix_flow.backends.delta.change import Change
+from ematix_flow.backends.delta.held import Held
+from ematix_flow.backends.delta.keys import near, new_rows
+from ematix_flow.backends.delta.portions import chunks
 from ematix_flow.backends.delta.spool import Spool
-
-# What is held in memory while keys are compared: rows of the source by size, keys of the target by number.
-_CHUNK_BYTES = 64 * 2**20
-_BLOCK_ROWS = 1_000_000
+from ematix_flow.results import LoadCounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Writer:
-    """Writes rows with a watermark and new columns in one commit, on top of the version the handle saw.
+    """Writes rows with a watermark and new columns in one commit, on top of the version that is held.
 
     Anything that another writer committed since makes it fail: delta-rs's own retry would let a stale append or
-    overwrite through. Each method returns the number of rows it wrote.
+    overwrite through. The methods but `change` return the number of rows they wrote.
     """
 
-    handle: DeltaTable
+    held: Held
     schema: pa.Schema  # of the rows; fields that the table lacks become new columns
     watermark: tuple[Transaction, ...]  # without any, the stored one stays as it is
     adds_columns: bool
@@ -41,7 +41,7 @@ class Writer:
     def replace(self, rows: Iterable[pa.RecordBatch]) -> int:
         """Make the table exactly the rows; no rows empty it."""
         started = _started(rows)
-        if started is None and not self._must_commit and not self.handle.count():
+        if started is None and not self._must_commit and not self.held:
             return 0
         return self._write(started or (), "overwrite")
 
@@ -52,31 +52,51 @@ class Writer:
         target's key columns a chunk at a time, and the new ones wait on disk: the writer may not read the table while
         it writes.
         """
-        if not self.handle.count():
+        if not self.held:
             return self.append(rows)
         with Spool(self.schema) as spool:
-            for chunk in _chunks(rows, self.schema):
-                spool.write(new_rows(chunk, self._held_keys(chunk, keys), keys))
+            for chunk in chunks(rows, self.schema):
+                spool.write(new_rows(chunk, self.held.rows(keys, near([chunk], keys)), keys))
             return self.append(spool.batches())
 
-    def _held_keys(self, chunk: pa.Table, keys: Sequence[str]) -> Iterator[pa.Table]:
-        """The target's keys, as far as they lie near the chunk's, in blocks."""
-        wanted = pa.schema([self.schema.field(key) for key in keys])
-        scan = self.handle.scan(columns=list(keys), predicate=range_predicate(chunk, keys))
-        block: list[pa.RecordBatch] = []
-        for batch in pa.RecordBatchReader.from_stream(scan):
-            block.append(batch.select(list(keys)).cast(wanted))
-            if sum(part.num_rows for part in block) >= _BLOCK_ROWS:
-                yield pa.Table.from_batches(block)
-                block = []
-        if block:
-            yield pa.Table.from_batches(block)
+    def change(self, changes: Iterable[Change], keys: Sequence[str]) -> LoadCounts:
+        """Take changes into the table and count them.
+
+        Not delta-rs's MERGE, whose memory grows with the target (it keeps what it has read of a file until it knows
+        whether the file changes): the changed rows, with those that stand near them in the table, are overwritten,
+        which takes the same files. Where more than 1,000 keys change, "near" may be everything. All of it waits on
+        disk, since the writer may not read the table while it writes. Memory: the identity of each changed row.
+        """
+        counts = LoadCounts()
+        written: list[pa.Table] = []
+        removed: list[pa.Table] = []
+        with Spool(self.schema) as spool:
+            for change in changes:
+                spool.write(change.rows)
+                written.append(change.rows.select(list(keys)))
+                removed.append(change.removed)
+                counts = _added(counts, change)
+            if any(each.num_rows for each in removed):
+                self._overwrite(spool, pa.concat_tables(written), pa.concat_tables(removed), keys)
+            else:
+                self.append(spool.batches())
+        return counts
+
+    def _overwrite(self, spool: Spool, written: pa.Table, removed: pa.Table, keys: Sequence[str]) -> None:
+        """Write the spooled rows in place of the removed ones."""
+        where = near([removed, new_rows(written, [removed], keys)], keys)
+        for block in self.held.whole_rows(where):
+            spool.write(new_rows(block, [removed], removed.column_names))
+        self._write(spool.batches(), "overwrite", where)
 
     @property
     def _must_commit(self) -> bool:
         return bool(self.watermark) or self.adds_columns
 
-    def _write(self, rows: Iterable[pa.RecordBatch], mode: Literal["append", "overwrite"]) -> int:
+    def _write(
+        self, rows: Iterable[pa.RecordBatch], mode: Literal["append", "overwrite"], where: str | None = None
+    ) -> int:
+        """Write rows; to overwrite is to put them in place of those that meet `where`, or of all."""
         written = 0
 
         def counted() -> Iterator[pa.RecordBatch]:
@@ -85,13 +105,22 @@ class Writer:
                 written += batch.num_rows
                 yield batch
 
-        write_deltalake(
-            self.handle,
-            pa.RecordBatchReader.from_batches(self.schema, counted()),
-            mode=mode,
-            schema_mode="merge",
-            commit_properties=CommitProperties(max_commit_retries=0, app_transactions=list(self.watermark)),
-        )
+        reader = pa.RecordBatchReader.from_batches(self.schema, counted())
+        commit = CommitProperties(max_commit_retries=0, app_transactions=list(self.watermark))
+        match mode:
+            case "append":
+                write_deltalake(
+                    self.held.handle, reader, mode="append", schema_mode="merge", commit_properties=commit
+                )
+            case "overwrite":
+                write_deltalake(
+                    self.held.handle,
+                    reader,
+                    mode="overwrite",
+                    predicate=where,
+                    schema_mode="merge",
+                    commit_properties=commit,
+                )
         return written
 
 
@@ -104,16 +133,11 @@ def _started(rows: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch] | None:
     return None
 
 
-def _chunks(rows: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
-    """The rows in tables of about `_CHUNK_BYTES`, none of them empty."""
-    chunk: list[pa.RecordBatch] = []
-    size = 0
-    for batch in rows:
-        if batch.num_rows:
-            chunk.append(batch)
-            size += batch.nbytes
-        if size >= _CHUNK_BYTES:
-            yield pa.Table.from_batches(chunk, schema)
-            chunk, size = [], 0
-    if chunk:
-        yield pa.Table.from_batches(chunk, schema)
+def _added(counts: LoadCounts, change: Change) -> LoadCounts:
+    return replace(
+        counts,
+        inserted=counts.inserted + change.inserted,
+        updated=counts.updated + change.updated,
+        deleted=counts.deleted + change.deleted,
+        closed=counts.closed + change.closed,
+    )

@@ -66,6 +66,8 @@ _TABLE = sql.SQL(
     " where c.oid = to_regclass({}) and a.attnum > 0 and not a.attisdropped order by a.attnum"
 )
 
+_OWNER = sql.SQL("select pg_has_role(relowner, 'usage') from pg_class where oid = to_regclass({})")
+
 
 def quoted(schema: str | None, name: str) -> sql.Literal:
     """A table's name as text for `to_regclass`; without a schema the server's search path decides."""
@@ -114,6 +116,11 @@ def _kind(relkind: str, oid: int, inherited: bool, leaf_kinds: Sequence[str]) ->
 def table_query(table: Table) -> sql.Composed:
     """The live table's columns, comments and keys; no row when it does not exist."""
     return _TABLE.format(sql.SQL(_UNIQUE_KEYS), quoted(table.schema, table.name))
+
+
+def owner_query(table: Table) -> sql.Composed:
+    """Whether this session may alter the table; no row when it does not exist."""
+    return _OWNER.format(quoted(table.schema, table.name))
 
 
 def live_table(table: Table, rows: Sequence[Sequence[Any]]) -> Table | None:

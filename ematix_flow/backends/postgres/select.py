@@ -17,6 +17,7 @@ from ematix_flow.types import DataType, Decimal, ListOf, Scalar, Varchar
 # A guard raises by casting this text, with the offending value behind it, to an integer; `guard_reason` finds it in
 # the server's message.
 GUARD = "ematix-flow: "
+_VALUE = "\x1f"  # between the two
 
 _HAS_INFINITY = (Scalar.DATE, Scalar.TIMESTAMP, Scalar.TIMESTAMPTZ)
 _INTEGER_BYTES = {Scalar.SMALLINT: 2, Scalar.INTEGER: 4, Scalar.BIGINT: 8}
@@ -176,14 +177,17 @@ def _raise(what: str, value: sql.Composable) -> sql.Composed:
     It depends on the value, so that the planner cannot evaluate it ahead of time.
     """
     return sql.SQL("({} || coalesce(left({}::text, 80), 'NULL'))::integer").format(
-        sql.Literal(f"{GUARD}{what}: "), value
+        sql.Literal(f"{GUARD}{what}{_VALUE}"), value
     )
 
 
-def guard_reason(message: str) -> str | None:
+def guard_reason(message: str, *, show_values: bool = True) -> str | None:
     """What a guard of ours said, found in the server's message for a failed cast; None for any other message."""
-    _, found, reason = message.partition(GUARD)
-    return reason.strip().removesuffix('"') if found else None
+    _, found, told = message.partition(GUARD)
+    what, _, value = told.strip().removesuffix('"').partition(_VALUE)
+    if not found:
+        return None
+    return f"{what}: {value}" if show_values else what
 
 
 # --- the column window -------------------------------------------------------------------------------

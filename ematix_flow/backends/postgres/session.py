@@ -61,6 +61,9 @@ class Address:
         return secrets.redact(text, found)
 
 
+_QUOTED = re.compile(r'"[^"]*"')  # how the server shows a value that it cannot read
+
+
 def connect(address: Address) -> psycopg.Connection:
     """An autocommit session with settled text forms.
 
@@ -99,7 +102,12 @@ def reason(address: Address, error: psycopg.Error) -> str:
     primary = error.diag.message_primary or str(error).strip()
     if place := _COPY_PLACE.search(error.diag.context or ""):
         primary = f"column '{place['column']}': {primary}"
-    return address.redact(guard_reason(primary) or primary)
+    shows = address.connection.show_values
+    if found := guard_reason(primary, show_values=shows):
+        return address.redact(found)
+    if not shows and isinstance(error, psycopg.DataError):
+        primary = _QUOTED.sub(f'"{secrets.HIDDEN}"', primary)
+    return address.redact(primary)
 
 
 # PostgreSQL manual, "PostgreSQL Error Codes": serialization_failure, deadlock_detected, lock_not_available, the

@@ -15,7 +15,13 @@ from psycopg import errors, sql
 
 from ematix_flow.backends.postgres import catalog, checks, load, watermarks
 from ematix_flow.backends.postgres.copy import encode
-from ematix_flow.backends.postgres.ddl import create_schema, step_statements, table_sql
+from ematix_flow.backends.postgres.ddl import (
+    create_schema,
+    migration_statements,
+    remedy_statements,
+    step_statements,
+    table_sql,
+)
 from ematix_flow.backends.postgres.select import source_select
 from ematix_flow.backends.postgres.session import Address, cause, connect, is_transient, reason
 from ematix_flow.backends.postgres.stage import (
@@ -28,11 +34,11 @@ from ematix_flow.backends.postgres.stage import (
 )
 from ematix_flow.backends.postgres.statements import Count, LoadStatement, added, insert_account, told
 from ematix_flow.errors import DuplicateKeyError, EmptySourceError, LoadError, NullKeyError
-from ematix_flow.migration import CreateSchema
+from ematix_flow.migration import CreateSchema, Drift
 from ematix_flow.plan import AddRows, AddVersions, ArrowStream, InsertSelect, MergeRows, TargetPlan
 from ematix_flow.results import LoadCounts
 from ematix_flow.spec import Deletes, PostgresConnection, Table
-from ematix_flow.state import TargetState, Watermark
+from ematix_flow.state import Alters, TargetState, Watermark
 from ematix_flow.streams import Batches, ServerSelect, Stream
 from ematix_flow.types import DataType
 
@@ -97,6 +103,9 @@ class PostgresSink:
             or not self._row(sql.SQL("select exists (select from {})").format(table_sql(table)))[0],
             mark=mark,
             clock=self._row(sql.SQL("select clock_timestamp()"))[0],
+            alters=Alters.ANYTHING
+            if live is None or self._row(catalog.owner_query(table))[0]
+            else Alters.NOTHING,
         )
 
     def watermark(self, cursor: str, type_: DataType) -> Watermark | None:
@@ -110,7 +119,7 @@ class PostgresSink:
 
     def render(self, plan: TargetPlan) -> tuple[str, ...]:
         """The statements in order, as they would run."""
-        statements = [statement for step in plan.steps for statement in step_statements(step)]
+        statements: list[sql.Composed | sql.SQL] = [*migration_statements(plan.steps)]
         match plan.path:
             case InsertSelect():
                 statements += [each.statement for each in load.direct_load(plan, source_select(plan.read))]
@@ -119,6 +128,12 @@ class PostgresSink:
             case _:
                 statements.append(create_stage(plan))
                 statements += [each.statement for each in load.staged_load(plan)]
+        return tuple(statement.as_string(self._session) for statement in statements)
+
+    def remedy(self, drifts: Sequence[Drift]) -> tuple[str, ...]:
+        """The SQL of the drifts that a person could mend in the table, in order."""
+        remedies = [drift.remedy for drift in drifts if drift.remedy is not None]
+        statements = [statement for remedy in remedies for statement in remedy_statements(remedy)]
         return tuple(statement.as_string(self._session) for statement in statements)
 
     def load(self, plan: TargetPlan, rows: Stream) -> LoadCounts:
@@ -142,12 +157,11 @@ class PostgresSink:
     def _migrate(self, plan: TargetPlan) -> None:
         if plan.watermark is not None and not self._has_watermarks():
             self._settle(create_schema(self._state_schema), watermarks.create_watermarks(self._state_schema))
-        for step in plan.steps:
-            if isinstance(step, CreateSchema):
-                self._settle(*step_statements(step))
-            else:
-                for statement in step_statements(step):
-                    self._session.execute(statement)
+        schemas = [step for step in plan.steps if isinstance(step, CreateSchema)]
+        for schema in schemas:
+            self._settle(*step_statements(schema))
+        for statement in migration_statements(step for step in plan.steps if step not in schemas):
+            self._session.execute(statement)
 
     def _settle(self, *statements: sql.Composed) -> None:
         """Create what several targets share in a short transaction of its own.

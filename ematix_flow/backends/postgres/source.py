@@ -175,7 +175,9 @@ class PostgresSource:
         try:
             yield from reader
         except (pa.ArrowException, OSError) as error:  # how the driver reports what the server said half-way
-            text = guard_reason(str(error)) or f"reading from {self.name} failed: {error}"
+            shows = self._address.connection.show_values
+            told = str(error) if shows else "(its words may show values, and are hidden)"
+            text = guard_reason(str(error), show_values=shows) or f"reading from {self.name} failed: {told}"
             raise RunError(job=self._address.job, reason=self._address.redact(text)) from cause(
                 self._address, error
             )

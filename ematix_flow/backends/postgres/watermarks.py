@@ -54,3 +54,21 @@ def write_watermark(state_schema: str, job: str, table: Table, watermark: Waterm
         type_,
         type_,
     )
+
+
+def kept_watermark(state_schema: str, job: str, table: Table) -> sql.Composed:
+    """Cursor, value and time of what is stored for a job and its target; no row when nothing is."""
+    return sql.SQL("select cursor, value, loaded_at from {} where {}").format(
+        watermarks_table(state_schema), _of(job, table)
+    )
+
+
+def delete_watermark(state_schema: str, job: str, table: Table) -> sql.Composed:
+    """Forget what is stored for a job and its target."""
+    return sql.SQL("delete from {} where {}").format(watermarks_table(state_schema), _of(job, table))
+
+
+def _of(job: str, table: Table) -> sql.Composed:
+    return sql.SQL("job = {} and target_schema = {} and target_table = {}").format(
+        sql.Literal(job), sql.Literal(table.schema), sql.Literal(table.name)
+    )

@@ -12,15 +12,12 @@ import pytest
 
 import ematix_flow
 from ematix_flow import Project, types
-from ematix_flow.spec import Merge, Scd2
 
 # What the texts may use without importing it, so that their first line is line 1.
 VOCABULARY = {
     **{name: getattr(ematix_flow, name) for name in ematix_flow.__all__},
     "Annotated": Annotated,
     "ClassVar": ClassVar,
-    "Merge": Merge,
-    "Scd2": Scd2,
     **{name: value for name, value in vars(types).items() if not name.startswith("_")},
 }
 # The tables and connections that the texts about jobs build on.

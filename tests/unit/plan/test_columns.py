@@ -51,8 +51,8 @@ def test_a_missing_column_that_must_not_be_null_is_refused_with_both_sides(shop:
             shop.job(), [shop.table], source(id=Scalar.BIGINT, event_id=Scalar.BIGINT, name=Scalar.TEXT)
         )
     assert str(raised.value) == (
-        "job 'load': the query returns 'id', which no target declares, so the values would be lost; declare them or "
-        "leave them out of the query (the targets declare 'event_id', 'name', 'received_at')"
+        "job 'load': the query returns 'id', which no target declares, so the values would be lost; declare them, "
+        "leave them out of the query, or say extra_columns='ignore' (the targets declare 'event_id', 'name', 'received_at')"
     )
     with pytest.raises(PlanError) as raised:
         read_columns(shop.job(), [shop.table], source(event_id=Scalar.BIGINT, name=Scalar.TEXT))

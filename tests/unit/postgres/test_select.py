@@ -94,7 +94,7 @@ def test_a_column_is_cast_to_its_declared_type(
     assert column(events, declared, source, cast) == expression
 
 
-RAISES = "then ('ematix-flow: column ''v'': a value does not fit {}: ' || coalesce(left(q.\"v\"::text, 80), 'NULL'))::integer"
+RAISES = "then ('ematix-flow: column ''v'': a value does not fit {}\x1f' || coalesce(left(q.\"v\"::text, 80), 'NULL'))::integer"
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def where(events: Any, *args: Any, **kwargs: Any) -> str:
 
 
 GUARD = (
-    " and case when {unfit} then ('ematix-flow: window column ''c'': no watermark can pass the value: ' || "
+    " and case when {unfit} then ('ematix-flow: window column ''c'': no watermark can pass the value\x1f' || "
     "coalesce(left(q.\"c\"::text, 80), 'NULL'))::integer is null else true end"
 )
 
@@ -262,11 +262,11 @@ def test_the_bound_is_the_largest_value_that_has_an_end(events: Any) -> None:
     ("message", "reason"),
     [
         (
-            "invalid input syntax for type integer: \"ematix-flow: column 'v': too long: abc\"",
+            "invalid input syntax for type integer: \"ematix-flow: column 'v': too long\x1fabc\"",
             "column 'v': too long: abc",
         ),
-        ('invalid input syntax for type integer: "ematix-flow: x: ""\n', 'x: "'),
-        ('ungültige Eingabesyntax für Typ integer: "ematix-flow: x: 1"', "x: 1"),
+        ('invalid input syntax for type integer: "ematix-flow: x\x1f""\n', 'x: "'),
+        ('ungültige Eingabesyntax für Typ integer: "ematix-flow: x\x1f1"', "x: 1"),
         ('invalid input syntax for type integer: "abc"', None),
         ("", None),
     ],

@@ -92,7 +92,7 @@ def test_an_error_without_a_servers_word_is_told_as_it_is() -> None:
 
 def test_the_reason_of_a_guard_is_told_in_its_own_words() -> None:
     error = psycopg.DataError(
-        "invalid input syntax for type integer: \"ematix-flow: column 'v': too long: abc\""
+        "invalid input syntax for type integer: \"ematix-flow: column 'v': too long\x1fabc\""
     )
     assert reason(address(), error) == "column 'v': too long: abc"
 

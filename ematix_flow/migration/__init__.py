@@ -1,0 +1,42 @@
+"""Declared against live: what is applied before a load, and what is drift. Pure."""
+
+from __future__ import annotations
+
+from ematix_flow.migration.compare import diff, is_unique
+from ematix_flow.migration.values import (
+    AddColumn,
+    AddFilledColumn,
+    ChangeType,
+    CommentColumn,
+    CommentTable,
+    CreateSchema,
+    CreateTable,
+    Drift,
+    DropNotNull,
+    Migration,
+    Remedy,
+    RenameColumn,
+    SetNotNull,
+    Step,
+    WidenColumn,
+)
+
+__all__ = [
+    "AddColumn",
+    "AddFilledColumn",
+    "ChangeType",
+    "CommentColumn",
+    "CommentTable",
+    "CreateSchema",
+    "CreateTable",
+    "Drift",
+    "DropNotNull",
+    "Migration",
+    "Remedy",
+    "RenameColumn",
+    "SetNotNull",
+    "Step",
+    "WidenColumn",
+    "diff",
+    "is_unique",
+]

@@ -51,11 +51,20 @@ def reset_watermarks(selection: Selection, environ: Environ) -> int:
     for job, targets in selection.targets.items():
         for target in targets:
             try:
-                was_there = reset_watermark(target.connection, target.table, job=job, environ=environ)
+                was_there = [
+                    reset_watermark(target.connection, target.table, job=name, environ=environ)
+                    for name in _names(selection, job)
+                ]
             except EmatixError as error:
                 complain(str(error))
                 code = FAILED
             else:
-                outcome = "reset; the next run reads everything" if was_there else "no watermark"
+                outcome = "reset; the next run reads everything" if any(was_there) else "no watermark"
                 tell(f"{job} {target.label}: {outcome}")
     return code
+
+
+def _names(selection: Selection, job: str) -> list[str]:
+    """The job's name, and the one that it had: a run goes on from what is stored under that."""
+    previous = selection.manifest.jobs[job].job.previous_name
+    return [job] if previous is None else [job, previous]

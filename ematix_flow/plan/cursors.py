@@ -34,6 +34,9 @@ _XID_HORIZON = 2**31 - 2**24
 # Types whose values mean a moment by themselves. A text may say "today", and a time of day needs one to change zones.
 _MOMENT = re.compile(r"date|interval.*|smallint|integer|bigint|timestamp(\(\d\))? with(out)? time zone")
 
+# Types that are kept as a number and printed as a name.
+_OBJECT = re.compile(r"(reg[a-z]+|aclitem)(\[\])?")
+
 _TIMES = (Scalar.DATE, Scalar.TIMESTAMP, Scalar.TIMESTAMPTZ)
 _INT64_ABLE = (Scalar.SMALLINT, Scalar.INTEGER, Scalar.BIGINT, *_TIMES)
 _KEPT_AS_TEXT = (Scalar.TEXT, Scalar.UUID, Scalar.REAL, Scalar.DOUBLE)
@@ -113,7 +116,12 @@ def _transaction_cursor(target: JobTarget, select: Select | None, source: Source
     if len(source.relations) != 1:
         return NoCursor(why=f"the source's catalog does not know {trackable.table}")
     relation = source.relations[0]
-    if why := _untracked_relation(relation) or _untracked_columns(trackable, relation):
+    why = (
+        _untracked_relation(relation)
+        or _untracked_columns(trackable, relation, target)
+        or _untracked_casts(target, source)
+    )
+    if why:
         return NoCursor(why=why)
     return TransactionCursor(
         trackable=trackable, fingerprint=_fingerprint(target, select, source.server, relation)
@@ -128,17 +136,30 @@ def _untracked_relation(relation: Relation) -> str | None:
     return None
 
 
-def _untracked_columns(trackable: Trackable, relation: Relation) -> str | None:
+def _untracked_columns(trackable: Trackable, relation: Relation, target: JobTarget) -> str | None:
     """What the text alone cannot tell: `e.f` may mean `f(e)`, and a text read as a date may say "today"."""
     columns = {column.name: column for column in relation.columns}
-    for name in trackable.columns:
+    starred = [name for name in columns if trackable.star and target.table.column(name)]
+    for name in (*trackable.columns, *starred):
         if name not in columns:
             return f"{name} is not a column of {relation.schema}.{relation.name}"
         if not columns[name].built_in:
             return f"the column {name} is of type {columns[name].type}, which is not built in"
+        if _OBJECT.fullmatch(columns[name].type):
+            return f"the column {name} is a {columns[name].type}, whose text is the name that an object has now"
     for name in trackable.moment_columns:
         if not _MOMENT.fullmatch(columns[name].type):
             return f"the column {name} is a {columns[name].type} that is read as a date or time"
+    return None
+
+
+def _untracked_casts(target: JobTarget, source: SourceState) -> str | None:
+    """The cast to the declared type reads texts too."""
+    for column in source.columns:
+        declared = target.table.column(column.name)
+        is_text = column.type is Scalar.TEXT or isinstance(column.type, Varchar)
+        if is_text and declared is not None and declared.type in _TIMES:
+            return f"the column {column.name} is a text that is read as a date or time, and may say today"
     return None
 
 
@@ -220,13 +241,13 @@ def _since_transaction(trackable: Trackable, source: SourceState, target: Target
 
 
 def watermark_after(cursor: Cursor, source: SourceState, target: TargetState) -> Watermark | None:
-    """The watermark to commit with the rows; None leaves the stored one as it is."""
+    """The watermark to commit with the rows; None where none is kept, which makes a stored one void."""
     match cursor:
         case NoCursor():
             return None
         case ColumnCursor():
             if source.bound is None:
-                return None
+                return target.watermark
             return Watermark(cursor=cursor.name, value=source.bound, type=cursor.type)
         case TransactionCursor():
             return Watermark(cursor=cursor.name, value=str(source.snapshot_xmin), type=cursor.type)

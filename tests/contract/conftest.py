@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from pathlib import Path
 
 import psycopg
 import pytest
-from contract import stand
+from contract.backends import (
+    Backend,
+    Lake,
+    LakeOfBatches,
+    OneDatabase,
+    OneStatement,
+    Tracked,
+    TwoDatabases,
+    WithoutIndex,
+)
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from ematix_flow.backends.delta import portions
-
-Make = Callable[[psycopg.Connection, psycopg.Connection, Path], stand.Backend]
-
-
-def _in_portions(origin: psycopg.Connection, other: psycopg.Connection, home: Path) -> stand.Backend:
-    return stand.LakeOfBatches(origin, home)
+Sessions = tuple[psycopg.Connection, psycopg.Connection]
 
 
 @pytest.fixture(scope="session")
-def databases(server: str) -> Iterator[tuple[psycopg.Connection, psycopg.Connection]]:
+def databases(server: str) -> Iterator[Sessions]:
     """Sessions on two databases, which `$ORIGIN_DSN` and `$OTHER_DSN` name."""
     with psycopg.connect(server, autocommit=True) as admin, ExitStack() as stack:
         environ = stack.enter_context(pytest.MonkeyPatch.context())
@@ -43,17 +45,15 @@ def databases(server: str) -> Iterator[tuple[psycopg.Connection, psycopg.Connect
 
 
 @pytest.fixture(scope="session")
-def backends(
-    databases: tuple[psycopg.Connection, psycopg.Connection], tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, stand.Backend]:
+def backends(databases: Sessions, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Backend]:
     """Each backend by its name."""
     origin, other = databases
     return {
-        "one database": stand.OneDatabase(origin),
-        "one statement": stand.OneStatement(origin),
-        "tracked": stand.Tracked(origin),
-        "without index": stand.WithoutIndex(origin),
-        "two databases": stand.TwoDatabases(origin, other),
-        "lake": stand.Lake(origin, tmp_path_factory.mktemp("lake")),
-        "lake in portions": stand.LakeOfBatches(origin, tmp_path_factory.mktemp("portions")),
+        "one database": OneDatabase(origin),
+        "one statement": OneStatement(origin),
+        "tracked": Tracked(origin),
+        "without index": WithoutIndex(origin),
+        "two databases": TwoDatabases(origin, other),
+        "lake": Lake(origin, tmp_path_factory.mktemp("lake")),
+        "lake of batches": LakeOfBatches(origin, tmp_path_factory.mktemp("batches")),
     }

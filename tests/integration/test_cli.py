@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -124,27 +125,49 @@ def lines(text: str) -> list[str]:
 # --- as a program of its own -------------------------------------------------------------------------
 
 
-def test_the_program_plans_runs_and_shows_watermarks(module: str, tmp_path: Path) -> None:
-    def program(verb: str, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "ematix_flow", verb, module, *words],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    planned = program("plan", "ingest")
-    assert (planned.returncode, planned.stderr) == (0, "")
-    assert "  target warehouse:analytics.events\n" in planned.stdout
-    ran = program("run", "ingest")
-    assert (ran.returncode, ran.stderr) == (0, "")
-    assert ran.stdout.startswith("ingest warehouse:analytics.events: 2 read, 2 inserted, 0 updated, ")
-    shown = program("watermarks", "ingest")
-    assert shown.stdout.startswith(
-        "ingest warehouse:analytics.events: 2026-01-02 00:00:00+00 (column received_at "
+def start(*words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "ematix_flow", *words],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
+
+
+def finish(program: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, err = program.communicate(timeout=120)
+    return program.returncode, out, err
+
+
+def test_the_program_plans_runs_and_shows_watermarks(module: str) -> None:
+    code, out, err = finish(start("plan", module, "ingest"))
+    assert (code, err) == (0, "")
+    assert "  target warehouse:analytics.events\n" in out
+    code, out, err = finish(start("run", module, "ingest"))
+    assert (code, err) == (0, "")
+    assert out.startswith("ingest warehouse:analytics.events: 2 read, 2 inserted, 0 updated, ")
+    code, out, err = finish(start("watermarks", module, "ingest"))
+    assert (code, err) == (0, "")
+    assert out.startswith("ingest warehouse:analytics.events: 2026-01-02 00:00:00+00 (column received_at ")
+
+
+def test_the_program_exits_with_2_on_drift(module: str, db: psycopg.Connection) -> None:
+    drift(db)
+    code, out, err = finish(start("plan", module, "ingest"))
+    assert (code, out) == (2, "")
+    assert err.startswith("job 'ingest': table analytics.events differs from its declaration; ")
+
+
+def test_an_interrupted_program_says_so_and_exits_as_a_shell_expects(module: str) -> None:
+    asleep = "    import sys, time\n    print('asleep', file=sys.stderr, flush=True)\n    time.sleep(100)\n"
+    text = Path(module).read_text()
+    Path(module).write_text(text.replace("    yield pa", f"{asleep}    yield pa"))
+    program = start("run", module, "log")
+    assert program.stderr is not None
+    assert program.stderr.readline() == "asleep\n"
+    program.send_signal(signal.SIGINT)
+    assert finish(program) == (130, "", "cancelled; what was committed before stays\n")
 
 
 # --- plan --------------------------------------------------------------------------------------------
@@ -178,6 +201,7 @@ def test_plan_exits_with_2_on_drift_and_still_plans_the_rest(
     code, out, err = command("plan")
     assert code == 2
     assert "column event_id is Text, declared BigInt" in err
+    assert "alter table" in err
     assert "job log\n" in out
 
 
@@ -301,6 +325,21 @@ def test_a_reset_of_a_job_that_never_ran_changes_nothing(
 ) -> None:
     assert command("watermarks", job, "--reset") == (0, f"{job} {label}: no watermark\n", "")
     assert not (tmp_path / "lake").exists()
+
+
+@pytest.mark.parametrize("job", ["ingest", "export"])
+def test_a_reset_reaches_what_is_stored_under_the_previous_name(
+    command: Command, module: str, job: str
+) -> None:
+    command("run", "ingest", "export")
+    old = Path(module).read_text()
+    alone = re.sub(r', depends_on="\w+"|    depends_on="\w+",\n', "", old)
+    Path(module).write_text(alone.replace(f'name="{job}"', f'name="renamed", previous_name="{job}"'))
+    _, out, _ = command("watermarks", "renamed", "--reset")
+    assert out.endswith(": reset; the next run reads everything\n")
+    Path(module).write_text(old)
+    _, shown, _ = command("watermarks", job)
+    assert shown.endswith(": no watermark\n")
 
 
 def test_a_reset_leaves_the_rows_of_a_lake_as_they_are(command: Command, tmp_path: Path) -> None:

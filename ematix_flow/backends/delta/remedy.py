@@ -57,7 +57,7 @@ def _altered(remedy: Remedy) -> Iterator[str]:
     match remedy:
         case AddColumn(column=column) | AddFilledColumn(column=column):
             added = Column(name=column.name, type=column.type)
-            value = _placeholder(column.type) if column.default is None else repr(str(column.default))
+            value = _placeholder(column.type) if column.default is None else _literal(str(column.default))
             yield f"table.alter.add_columns([{_field(added)}])"
             yield f"table.update(updates={{{_quoted(column.name)!r}: {value!r}}})  # what older rows hold: choose it"
         case DropNotNull(column=name):
@@ -105,12 +105,17 @@ def _quoted(name: str) -> str:
     return f'"{escaped}"'
 
 
+def _literal(text: str) -> str:
+    escaped = text.replace("'", "''")
+    return f"'{escaped}'"
+
+
 def _placeholder(type_: DataType) -> str:
     match type_:
         case ListOf():
             return "make_array()"
         case Scalar():
-            return repr(_PLACEHOLDERS.get(type_, "0"))
+            return _literal(_PLACEHOLDERS.get(type_, "0"))
         case Decimal():
             return "0"
         case _:

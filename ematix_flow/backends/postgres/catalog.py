@@ -32,6 +32,8 @@ _UNIQUE_KEYS = """
       and i.indpred is null and i.indexprs is null
 """
 
+# After the crash of one process the others start anew, and the counter goes back to the last id in the log that was
+# on disk, while the server's start remains what it was. The statistics begin anew as well, and say when.
 SERVER = sql.SQL(
     """
     select jsonb_build_array(
@@ -39,7 +41,9 @@ SERVER = sql.SQL(
         case when not pg_is_in_recovery() then left(pg_walfile_name(pg_current_wal_lsn()), 8) end,
         pg_postmaster_start_time()::text,
         (select oid::text from pg_database where datname = current_database()),
-        current_setting('search_path'))::text,
+        (select stats_reset::text from pg_stat_archiver),
+        current_setting('search_path'), current_setting('transform_null_equals'), current_setting('array_nulls'),
+        current_setting('timezone_abbreviations'), current_setting('quote_all_identifiers'))::text,
         pg_is_in_recovery(),
         pg_snapshot_xmin(pg_current_snapshot())::text
     """
@@ -51,8 +55,10 @@ _RELATION = sql.SQL(
     " (select coalesce(jsonb_agg(jsonb_build_array(t.relid::oid::text, l.relkind) order by t.relid), '[]')"
     "  from pg_partition_tree(c.oid) as t join pg_class l on l.oid = t.relid where t.isleaf),"
     " (select coalesce(jsonb_agg(jsonb_build_array(attnum, attname, format_type(atttypid, atttypmod), atttypid,"
-    "  y.typtype = 'e' or y.typnamespace = 'pg_catalog'::regnamespace) order by attnum), '[]')"
+    "  y.typtype = 'e' or y.typnamespace = 'pg_catalog'::regnamespace, attcollation::oid::text,"
+    "  case when attgenerated <> '' then pg_get_expr(adbin, adrelid) end) order by attnum), '[]')"
     "  from pg_attribute join pg_type y on y.oid = atttypid"
+    "  left join pg_attrdef on adrelid = attrelid and adnum = attnum"
     "  where attrelid = c.oid and attnum > 0 and not attisdropped),"
     " (select coalesce(jsonb_agg(jsonb_build_array(enumtypid, enumlabel) order by enumtypid, enumsortorder), '[]')"
     "  from pg_enum where enumtypid in (select atttypid from pg_attribute where attrelid = c.oid)),"
@@ -89,7 +95,7 @@ def relation(row: Sequence[Any]) -> Relation:
         kind=_kind(relkind, oid, inherited, [kind for _, kind in leaves]),
         columns=tuple(
             RelationColumn(name=column, type=type_name, built_in=built_in)
-            for _, column, type_name, _, built_in in columns
+            for _, column, type_name, _, built_in, *_ in columns
         ),
         row_security=secured,
         unique_keys=tuple(tuple(key) for _, _, key, not_null in uniques if not_null),

@@ -35,7 +35,7 @@ from ematix_flow.backends.postgres.stage import (
 from ematix_flow.backends.postgres.statements import Count, LoadStatement, added, insert_account, told
 from ematix_flow.errors import DuplicateKeyError, EmptySourceError, LoadError, NullKeyError
 from ematix_flow.migration import CreateSchema, Drift
-from ematix_flow.plan import AddRows, AddVersions, ArrowStream, InsertSelect, MergeRows, TargetPlan
+from ematix_flow.plan import AddRows, AddVersions, ArrowStream, InsertSelect, MergeRows, Slice, TargetPlan
 from ematix_flow.results import LoadCounts
 from ematix_flow.spec import Deletes, PostgresConnection, Table
 from ematix_flow.state import Alters, TargetState, Watermark
@@ -141,12 +141,19 @@ class PostgresSink:
         with self._failing_clearly():
             self._migrate(plan)
             counts = self._load(plan, rows)
-            if plan.watermark is not None:
-                self._session.execute(
-                    watermarks.write_watermark(self._state_schema, plan.job, plan.table, plan.watermark)
-                )
+            self._keep_watermark(plan)
         self._plan = plan
         return counts
+
+    def _keep_watermark(self, plan: TargetPlan) -> None:
+        """Store the run's watermark. One that keeps none makes the stored one void: it wrote rows of its own, which a
+        later run under the old watermark would not mend. A slice is no run of that kind.
+        """
+        state, job = self._state_schema, plan.job
+        if plan.watermark is not None:
+            self._session.execute(watermarks.write_watermark(state, job, plan.table, plan.watermark))
+        elif not isinstance(plan.read.window, Slice) and self._has_watermarks():
+            self._session.execute(watermarks.delete_watermark(state, job, plan.table))
 
     def cancel(self) -> None:
         """Cancel the running statement. From any thread."""
@@ -300,6 +307,8 @@ class PostgresSink:
         text = reason(self._address, error)
         if isinstance(error, errors.InsufficientPrivilege):
             text += f"; grant the role what it lacks, such as: grant create on database … to …; grant usage, create on schema {self._table.schema} to …"
+        if isinstance(error, errors.LockNotAvailable):
+            text += "; somebody reads or writes the table, or the job's own query reads it"
         return LoadError(
             job=self._address.job,
             table=self._table.full_name,

@@ -69,6 +69,7 @@ def target_plan(
             job=JOB, query="select", columns=columns, window=Everything(why="a test"), form=Form.ARROW
         ),
         watermark=watermark,
+        clock=state.clock,
         show_values=show_values,
     )
 

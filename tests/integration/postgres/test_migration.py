@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Any
 
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from ematix_flow import (
     LoadError,
@@ -20,6 +22,7 @@ from ematix_flow import (
     run_job,
 )
 from ematix_flow.results import TargetResult
+from ematix_flow.run import jobs
 from ematix_flow.types import (
     JSONB,
     UUID,
@@ -35,6 +38,7 @@ from ematix_flow.types import (
     Text,
     Time,
     TimestampTZ,
+    postgres_name,
 )
 
 ROWS = [1, 100_000]
@@ -110,7 +114,7 @@ class Target:
     def type(self, column: str = "v") -> str:
         return str(
             self.one(
-                "select format_type(atttypid, atttypmod) from pg_attribute "  # noqa: S608
+                "select format_type(atttypid, atttypmod) from pg_attribute "  # noqa: S608  # a test's own
                 f"where attrelid = 'analytics.t'::regclass and attname = '{column}'"
             )
         )
@@ -195,7 +199,7 @@ def test_a_not_null_column_is_added_in_place_with_its_default(
     query = "select id, v, w from raw.t"
     target.session.execute("create table raw.t as select 0::bigint as id, null as v")
     target.session.execute(
-        sql.SQL("alter table raw.t add w {}").format(sql.SQL(postgres_type(type_)))  # type: ignore[arg-type]
+        sql.SQL("alter table raw.t add w {}").format(sql.SQL(postgres_name(type_.value)))  # type: ignore[arg-type]
     )
     target.session.execute(sql.SQL("update raw.t set w = {}").format(sql.Literal(text)))
     target.load(declared, query)
@@ -205,12 +209,6 @@ def test_a_not_null_column_is_added_in_place_with_its_default(
         "select attnotnull from pg_attribute where attname = 'w' and attrelid = 'analytics.t'::regclass"
     )
     assert target.plan(declared, query) == []
-
-
-def postgres_type(type_: Any) -> str:
-    from ematix_flow.types import postgres_name
-
-    return postgres_name(type_.value)
 
 
 def test_a_not_null_column_is_added_to_a_table_without_rows(target: Target) -> None:
@@ -346,17 +344,13 @@ def test_surplus_columns_that_need_no_value_are_left_alone(target: Target) -> No
 @pytest.fixture
 def loader(databases: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The jobs run as a role that may write to the table, and does not own it."""
-    import os
-
-    from psycopg.conninfo import make_conninfo
-
     session = databases.origin
     session.execute("drop role if exists loader")
     session.execute("create role loader login password 'x'")
     session.execute("grant usage, create on schema raw to loader")
     database = session.execute("select current_database()").fetchone()[0]
     session.execute(sql.SQL("grant create on database {} to loader").format(sql.Identifier(database)))
-    monkeypatch.setenv("ORIGIN_DSN", make_conninfo(os.environ["ORIGIN_DSN"], user="loader", password="x"))  # noqa: S106
+    monkeypatch.setenv("ORIGIN_DSN", make_conninfo(os.environ["ORIGIN_DSN"], user="loader", password="x"))  # noqa: S106  # a role of this test
     yield session
     session.execute("drop owned by loader")
     session.execute("drop role loader")
@@ -407,7 +401,7 @@ def test_a_load_that_fails_leaves_the_table_as_it_was(
     )
     before, filenode = target.one(look), target.filenode()
     rest = ", 'x' as w" if "w" in declared else ""
-    query = f"select n as id, (1 / (n - 5000))::integer as v{rest} from generate_series(1, 9000) as n"
+    query = f"select n as id, (1 / (n - 5000))::integer as v{rest} from generate_series(1, 9000) as n"  # noqa: S608  # a test's own
     with pytest.raises(RunError):
         target.load(declared, query)
     assert (target.one(look), target.filenode()) == (before, filenode)
@@ -424,7 +418,10 @@ def test_a_new_table_goes_with_the_load_that_fails(target: Target) -> None:
 # --- a table in use -----------------------------------------------------------------------------------
 
 
-def test_a_table_in_use_is_not_waited_for_long(target: Target, databases: Any) -> None:
+def test_a_table_in_use_is_not_waited_for_long(
+    target: Target, databases: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "_ATTEMPTS", 1)
     target.make("v integer", 1, "n")
     project, job = target.job({"v": BigInt | None}, "select 0 as id, null::integer as v")
     with databases.origin.transaction():
@@ -474,6 +471,6 @@ def test_any_name_is_created_altered_and_loaded(target: Target, name: str, drops
     added = sql.Identifier(name[:-1] + "2").as_string()
     target.load(wider, f"select 2 as id, null::bigint as {column}, 'x' as {added}", **options)
     where = sql.Identifier(name, name).as_string()
-    rows = target.session.execute(f"select * from {where} order by id").fetchall()  # type: ignore[call-overload]  # noqa: S608
+    rows = target.session.execute(f"select * from {where} order by id").fetchall()  # type: ignore[call-overload]  # noqa: S608  # a test's own
     assert rows == [(1, 2, None), (2, None, "x")]
     assert target.plan(wider, f"select 2 as id, null::bigint as {column}, 'x' as {added}", **options) == []

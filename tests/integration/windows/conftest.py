@@ -1,0 +1,133 @@
+"""A source and its target in one database or in two, and a job between them whose rows can be compared."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from ematix_flow import Job, Project, pk, plan_job, run_job
+from ematix_flow.plan import Everything, SinceTransaction
+from ematix_flow.results import LoadCounts
+from ematix_flow.types import BigInt, Text
+
+# As the engine's own sessions: what is compared must not depend on the database's settings.
+SETTINGS = "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres"
+
+
+@dataclass(frozen=True)
+class Stand:
+    """One job from `origin` into analytics.t (id, v), and what both sides hold."""
+
+    origin: str
+    target: str
+    project: Project
+    job: Job
+    query: str
+
+    def do(self, *statements: str) -> None:
+        """Run statements in the source, each in a transaction of its own."""
+        with psycopg.connect(self.origin, autocommit=True) as session:
+            for statement in statements:
+                session.execute(sql.SQL(statement))
+
+    def run(self) -> LoadCounts:
+        """Run the job."""
+        return run_job(self.job, project=self.project).targets[0].counts
+
+    def why(self) -> str:
+        """Why the next run would read everything; empty where it reads a window."""
+        window = plan_job(self.job, project=self.project).targets[0].read.window
+        assert isinstance(window, Everything | SinceTransaction)
+        return window.why if isinstance(window, Everything) else ""
+
+    def selected(self) -> list[Any]:
+        """What the query gives now."""
+        return self._rows(self.origin, sql.SQL("select id, v from ({}) as q").format(sql.SQL(self.query)))
+
+    def held(self) -> list[Any]:
+        """What the target holds."""
+        return self._rows(self.target, sql.SQL("select id, v from analytics.t"))
+
+    def _rows(self, dsn: str, query: sql.SQL | sql.Composed) -> list[Any]:
+        with psycopg.connect(dsn, options=SETTINGS) as session:
+            return sorted(session.execute(query).fetchall(), key=repr)
+
+
+def declare(
+    project: Project, query: str, columns: dict[str, Any] | None = None, mode: Any = "merge", **options: Any
+) -> Job:
+    """A job `load` from the connection `origin` into analytics.t of the connection `warehouse`."""
+    for name in ("origin", "warehouse"):
+        project.connection(
+            type(name, (), {"kind": "postgres", "url": f"${{{name.upper()}_DSN}}", "__module__": __name__})
+        )
+    annotations = columns or {"id": Annotated[BigInt, pk()], "v": Text | None}
+    table = project.table(schema="analytics", name="t")(type("T", (), {"__annotations__": annotations}))
+    decorate = project.job(
+        name="load",
+        target=table,
+        source_connection="origin",
+        target_connection="warehouse",
+        mode=mode,
+        **options,
+    )
+    return decorate(lambda: query)
+
+
+@pytest.fixture(scope="module")
+def pair(server: str) -> Iterator[tuple[str, str]]:
+    """The DSNs of two databases that a module's tests share."""
+    with psycopg.connect(server, autocommit=True) as admin, ExitStack() as stack:
+        made = []
+        for _ in range(2):
+            name = f"test_windows_{secrets.token_hex(6)}"
+            admin.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+            stack.callback(
+                admin.execute, sql.SQL("drop database {} with (force)").format(sql.Identifier(name))
+            )
+            made.append(make_conninfo(server, dbname=name))
+        yield made[0], made[1]
+
+
+@pytest.fixture(params=["inside", "stream"])
+def path(request: pytest.FixtureRequest) -> str:
+    """Inside one database, or from one to another."""
+    return str(request.param)
+
+
+@pytest.fixture
+def stand(
+    pair: tuple[str, str], path: str, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Stand]:
+    """Makes a stand in the two databases, which are emptied first."""
+    origin, target = pair[0], pair[path == "stream"]
+    for dsn in pair:
+        _empty(dsn)
+    monkeypatch.setenv("ORIGIN_DSN", origin)
+    monkeypatch.setenv("WAREHOUSE_DSN", target)
+
+    def make(query: str, **declared: Any) -> Stand:
+        job = declare(project, query, **declared)
+        return Stand(origin=origin, target=target, project=project, job=job, query=query)
+
+    return make
+
+
+def _empty(dsn: str) -> None:
+    """Drop what a test made: schemas, settings of the database."""
+    with psycopg.connect(dsn, autocommit=True) as session:
+        session.execute(
+            sql.SQL("alter database {} reset all").format(sql.Identifier(session.info.dbname))
+        )
+        session.execute("set client_min_messages = warning")
+        session.execute("drop schema if exists raw, analytics, ematix_flow, public cascade")
+        session.execute("create schema public")
+        session.execute("create schema raw")

@@ -60,7 +60,7 @@ def _private_server(folder: Path, stack: ExitStack, say: Say) -> str:
     try:
         return stack.enter_context(Embedded(home=folder, dbname="shop").serve())
     except UnreachableFolderError as error:
-        # Root, whose server runs as another user, in a home that is closed to others: say /root/ematix-flow.
+        # We are root, whose server runs as another user, and the checkout is in a folder closed to others.
         name = hashlib.sha256(bytes(folder)).hexdigest()[:12]
         elsewhere = Path("/var/lib/ematix-flow") / name
         say(f"PostgreSQL: {error.account} cannot enter {error.folder}, so its data is in {elsewhere}")

@@ -1,20 +1,13 @@
-"""The shop set up to be looked at: a seeded PostgreSQL, every job run once, Dagster serving. For `scripts/demo`."""
+"""The shop set up to be looked at: a seeded PostgreSQL, and every job run once. For `scripts/demo`."""
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
-import shutil
-import signal
 import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
@@ -24,19 +17,10 @@ import psycopg
 from ematix_flow.embedded import Embedded, UnreachableFolderError
 from ematix_flow.secrets import redact, secrets_in
 from example_project import seed
+from example_project.children import child
 from example_project.load import Loaded
 
-ROOT = Path(__file__).resolve().parent.parent
 LOCATIONS = ("example_project.minimal", "example_project.fanout", "example_project.definitions")
-GENERATE_EVERY = "10s"
-
-# What Dagster would warn of, and a reader of the demo need not wonder about.
-_EXPECTED = (
-    "ignore:Function `dev_command` is superseded",  # its successor is one more package
-    "ignore:Found MATERIALIZATION nodes for some asset keys",  # two examples load one table
-)
-_START_SECONDS = 180
-_STOP_SECONDS = 30
 
 Say: TypeAlias = Callable[[str], None]
 
@@ -76,7 +60,7 @@ def _private_server(folder: Path, stack: ExitStack, say: Say) -> str:
     try:
         return stack.enter_context(Embedded(home=folder, dbname="shop").serve())
     except UnreachableFolderError as error:
-        # Root, whose server runs as another user, in a home that is closed to others: say /root/ematix-flow.
+        # We are root, whose server runs as another user, and the checkout is in a folder closed to others.
         name = hashlib.sha256(bytes(folder)).hexdigest()[:12]
         elsewhere = Path("/var/lib/ematix-flow") / name
         say(f"PostgreSQL: {error.account} cannot enter {error.folder}, so its data is in {elsewhere}")
@@ -119,7 +103,7 @@ def load(environ: Mapping[str, str], *, say: Say) -> None:
 
 
 def _load_location(location: str, environ: Mapping[str, str]) -> Iterator[Loaded]:
-    with _child("example_project.load", location, environ=environ, stdout=subprocess.PIPE) as process:
+    with child("example_project.load", location, environ=environ, stdout=subprocess.PIPE) as process:
         for line in process.stdout or ():
             yield Loaded(**json.loads(line))
         if process.wait() != 0:
@@ -135,91 +119,3 @@ def _line(loaded: Loaded) -> str:
         seconds=f"{loaded.seconds:.2f}",
         path=loaded.path if loaded.error is None else "FAILED",
     )
-
-
-# --- Dagster ---------------------------------------------------------------------------------------------
-
-
-def serve(environ: Mapping[str, str], home: Path, *, host: str, port: int, say: Say) -> None:
-    """Serve Dagster, while rows keep arriving in the shop, until interrupted; stops whatever it started.
-
-    Raises StandError if another demo serves from `home`, or if Dagster ends by itself.
-    """
-    dagster_home = home / "dagster"
-    dagster_home.mkdir(exist_ok=True)
-    shutil.copyfile(ROOT / "example_project" / "dagster.yaml", dagster_home / "dagster.yaml")
-    workspace = str(ROOT / "workspace.yaml")
-    command = ("dagster", "dev", "-w", workspace, "-h", host, "-p", str(port), "--log-level", "warning")
-    quiet = {**environ, "PYTHONWARNINGS": ",".join(_EXPECTED)}
-    with ExitStack() as stack:
-        stack.enter_context(_only_one(home))
-        dagster = stack.enter_context(_child(*command, environ=quiet, stop=signal.SIGINT))
-        say(f"Dagster is starting on http://{host}:{port}")
-        _wait_until_up(dagster, f"http://{host}:{port}/server_info")
-        stack.enter_context(_child("example_project.generate", "--every", GENERATE_EVERY, environ=environ))
-        say(f"Dagster is up: http://{host}:{port} (Ctrl-C stops everything)")
-        dagster.wait()
-        raise StandError(f"Dagster ended by itself, with exit code {dagster.returncode}; see above")
-
-
-@contextmanager
-def _only_one(home: Path) -> Iterator[None]:
-    """Keep a second demo away: two Dagsters on one home would both run every schedule."""
-    with (home / "serving.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StandError(f"another demo serves from {home}; stop it, or set EMATIX_HOME") from error
-        yield
-
-
-def _wait_until_up(dagster: subprocess.Popen[str], url: str) -> None:
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    deadline = time.monotonic() + _START_SECONDS
-    while dagster.poll() is None:
-        with suppress(urllib.error.URLError, ConnectionError, TimeoutError):  # not yet
-            direct.open(url, timeout=5).close()
-            return
-        if time.monotonic() > deadline:
-            raise StandError(f"Dagster did not answer within {_START_SECONDS} seconds")
-        time.sleep(0.5)
-
-
-# --- processes -------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _child(
-    module: str,
-    *arguments: str,
-    environ: Mapping[str, str],
-    stop: signal.Signals = signal.SIGTERM,
-    stdout: int | None = None,
-) -> Iterator[subprocess.Popen[str]]:
-    """Run a module as a process of its own, which is stopped at the end together with whatever it started.
-
-    In a session of its own, so that a Ctrl-C in the terminal reaches us alone, and everything is stopped in order.
-    """
-    process = subprocess.Popen(  # noqa: S603 -- our own modules and Dagster's
-        [sys.executable, "-m", module, *arguments],
-        env=dict(environ),
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=stdout,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        yield process
-    finally:
-        _stop(process, stop)
-
-
-def _stop(process: subprocess.Popen[str], number: signal.Signals) -> None:
-    if process.poll() is None:
-        process.send_signal(number)
-    with suppress(subprocess.TimeoutExpired):  # then it is killed with its group
-        process.wait(_STOP_SECONDS)
-    with suppress(ProcessLookupError):  # nothing of the group is left: the usual case
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()

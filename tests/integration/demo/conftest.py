@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import dagster as dg
 import psutil  # type: ignore[import-untyped]  # ships no type information
 import pytest
 
@@ -106,6 +107,27 @@ def open_folder() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
+@dg.job(name="interrupted")
+def _interrupted() -> None:
+    """Stands for a run whose process is gone."""
+
+
+@contextmanager
+def _instance(demo: Demo) -> Iterator[dg.DagsterInstance]:
+    (demo.home / "dagster").mkdir(parents=True, exist_ok=True)
+    with dg.DagsterInstance.from_config(str(demo.home / "dagster")) as instance:
+        yield instance
+
+
+@pytest.fixture
+def dagster_of_serving(
+    serving: tuple[subprocess.Popen[str], int], shared_demo: Demo
+) -> Iterator[dg.DagsterInstance]:
+    """The Dagster instance of the demo that serves."""
+    with _instance(shared_demo) as instance:
+        yield instance
+
+
 @pytest.fixture(scope="session")
 def demo_venv() -> Iterator[Path]:
     """An environment that sees the packages of the one we run in, so that nothing is installed or stamped there."""
@@ -143,7 +165,9 @@ def wait_until_said() -> Callable[[subprocess.Popen[str], str], None]:
 
 @pytest.fixture(scope="module")
 def serving(shared_demo: Demo) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """A demo that serves, and its port."""
+    """A demo that serves, and its port; an earlier one was stopped in the midst of a run."""
+    with _instance(shared_demo) as instance:
+        instance.create_run_for_job(_interrupted, status=dg.DagsterRunStatus.STARTED)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with shared_demo.start(f"--port={port}") as process:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import dagster as dg
 import pytest
 import yaml  # type: ignore[import-untyped]  # ships no type information
 
@@ -38,6 +39,11 @@ def test_the_three_locations_load(serving: tuple[subprocess.Popen[str], int]) ->
         "minimal": "RepositoryLocation",
         "fanout": "RepositoryLocation",
     }
+
+
+def test_a_run_that_an_earlier_demo_left_behind_is_ended(dagster_of_serving: dg.DagsterInstance) -> None:
+    runs = dagster_of_serving.get_runs(filters=dg.RunsFilter(job_name="interrupted"))
+    assert [run.status for run in runs] == [dg.DagsterRunStatus.CANCELED]
 
 
 def test_rows_keep_arriving(

@@ -28,7 +28,8 @@ class Comment:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+# By identity: typing keeps what Annotated[…] returned for equal arguments, and True equals 1.
+@dataclass(frozen=True, slots=True, eq=False)
 class Default:
     """What rows hold that were in the table before the column was."""
 

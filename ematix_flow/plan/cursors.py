@@ -146,7 +146,7 @@ def _untracked_columns(trackable: Trackable, relation: Relation, target: JobTarg
         if not columns[name].built_in:
             return f"the column {name} is of type {columns[name].type}, which is not built in"
         if _OBJECT.fullmatch(columns[name].type):
-            return f"the column {name} is a {columns[name].type}, whose text is the name that an object has now"
+            return f"the column {name} is of type {columns[name].type}, whose text is the name that an object has now"
     for name in trackable.moment_columns:
         if not _MOMENT.fullmatch(columns[name].type):
             return f"the column {name} is a {columns[name].type} that is read as a date or time"

@@ -37,11 +37,6 @@ def whole(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     return pa.table(columns, schema=schema)
 
 
-def repeated(value: object, type_: pa.DataType, times: int) -> pa.Array:
-    """One value so many times."""
-    return pa.array([value], type_).take(pa.array([0] * times, pa.int8()))
-
-
 def none_of(schema: pa.Schema, names: Sequence[str]) -> pa.Table:
     """No rows, with these columns."""
     return pa.schema([schema.field(name) for name in names]).empty_table()

@@ -68,7 +68,9 @@ class Changes:
         for chunk in self._noted(observations):
             keys = distinct_keys(chunk, action.keys)
             _, numbers = same_keys(chunk, keys, action.keys)
-            yield versions.observed(action, Keyed(rows=chunk, keys=numbers), self._versions(keys), self.plan.clock)
+            yield versions.observed(
+                action, Keyed(rows=chunk, keys=numbers), self._versions(keys), self.plan.clock
+            )
 
     def _versions(self, keys: pa.Table) -> Keyed:
         """Every held version of the keys."""

@@ -8,11 +8,13 @@ from functools import reduce
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ematix_flow.backends.delta.keys import row_numbers
+
 
 def any_distinct(one: pa.Table, other: pa.Table, names: Sequence[str]) -> pa.Array:
     """For each pair of rows whether they differ in any of the columns; false where there are none."""
     differ = (distinct(one.column(name), other.column(name)) for name in names)
-    return reduce(pc.or_, differ, pa.array([False] * one.num_rows, pa.bool_()))
+    return reduce(pc.or_, differ, pa.repeat(pa.scalar(False), one.num_rows))
 
 
 def distinct(one: pa.ChunkedArray, other: pa.ChunkedArray) -> pa.Array:
@@ -37,5 +39,5 @@ def _distinct_lists(one: pa.ListArray, other: pa.ListArray) -> pa.Array:
     left, right = one.filter(alike), other.filter(alike)
     elements = _distinct(left.flatten(), right.flatten())
     changed = pc.list_parent_indices(left).filter(elements).unique()
-    places = pc.indices_nonzero(alike).take(changed)
-    return pc.or_(differ, pc.is_in(pa.array(range(len(one)), places.type), value_set=places))
+    places = pc.indices_nonzero(alike).take(changed).cast(pa.int64())
+    return pc.or_(differ, pc.is_in(row_numbers(len(one)), value_set=places))

@@ -101,13 +101,20 @@ def new_rows(rows: pa.Table, held: Iterable[pa.Table], keys: Sequence[str]) -> p
     for block in held:
         others = block.select(list(keys)).rename_columns(names)
         numbered = numbered.join(others, names, join_type="left anti")
+    if numbered.num_rows == rows.num_rows:
+        return rows
     return rows.take(numbered.sort_by(_ROW).column(_ROW))
+
+
+def row_numbers(count: int) -> pa.Array:
+    """The numbers from 0 to `count`, which is left out (int64)."""
+    return pc.cumulative_sum(pa.repeat(pa.scalar(1, pa.int64()), count), start=-1)
 
 
 def _numbered(keys: pa.Table) -> pa.Table:
     """The key columns under numbers for names, and the number of each row."""
     names = [str(number) for number in range(keys.num_columns)]
-    return keys.rename_columns(names).append_column(_ROW, pa.array(range(keys.num_rows), pa.int64()))
+    return keys.rename_columns(names).append_column(_ROW, row_numbers(keys.num_rows))
 
 
 # --- where they can lie ------------------------------------------------------------------------------

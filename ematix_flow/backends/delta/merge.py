@@ -8,9 +8,9 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ematix_flow.backends.delta.change import Change, none_of, repeated, whole, with_columns
+from ematix_flow.backends.delta.change import Change, none_of, whole, with_columns
 from ematix_flow.backends.delta.compare import any_distinct
-from ematix_flow.backends.delta.keys import new_rows, same_keys
+from ematix_flow.backends.delta.keys import new_rows, row_numbers, same_keys
 from ematix_flow.history import DELETED_AT
 from ematix_flow.plan import MergeRows
 from ematix_flow.spec import Deletes
@@ -25,7 +25,7 @@ def merged(
         rows, theirs = same_keys(block, given, action.keys)
         found = pa.concat_arrays([found, theirs])
         yield _updated(action, block.take(rows), given.take(theirs))
-    is_found = pc.is_in(pa.array(range(given.num_rows), pa.int64()), value_set=found)
+    is_found = pc.is_in(row_numbers(given.num_rows), value_set=found)
     new = given.filter(pc.invert(is_found))
     yield Change(rows=whole(new, schema), removed=none_of(schema, action.keys), inserted=new.num_rows)
 
@@ -52,6 +52,6 @@ def marked(action: MergeRows, block: pa.Table, read: Sequence[pa.Table], clock: 
     """Held rows whose key was not read, which are marked as deleted; the block has whole rows."""
     unmarked = block.filter(block.column(DELETED_AT).is_null())
     gone = new_rows(unmarked, read, action.keys)
-    since = repeated(clock, gone.field(DELETED_AT).type, gone.num_rows)
-    rows = with_columns(gone, {DELETED_AT: since})
+    since = pa.scalar(clock, gone.field(DELETED_AT).type)
+    rows = with_columns(gone, {DELETED_AT: pa.repeat(since, gone.num_rows)})
     return Change(rows=rows, removed=gone.select(action.keys), deleted=gone.num_rows)

@@ -80,7 +80,9 @@ def _action(action: Action, stored: Table, location: str) -> str:
 
 def _merge(action: MergeRows, location: str) -> str:
     keys, columns = ", ".join(action.keys), ", ".join(action.update)
-    line = f"set {columns} of the rows of {location} that differ in them" if columns else "leave held rows alone"
+    line = (
+        f"set {columns} of the rows of {location} that differ in them" if columns else "leave held rows alone"
+    )
     line += f"; add the rows whose key ({keys}) it does not hold"
     match action.deletes:
         case None:
@@ -88,7 +90,9 @@ def _merge(action: MergeRows, location: str) -> str:
         case Deletes.HARD:
             return f"{line}; delete the rows whose key is not read"
         case Deletes.SOFT:
-            return f"{line}; set {DELETED_AT} of the rows whose key is not read, and clear it where it is read"
+            return (
+                f"{line}; set {DELETED_AT} of the rows whose key is not read, and clear it where it is read"
+            )
 
 
 def _versions(action: AddVersions, location: str) -> str:

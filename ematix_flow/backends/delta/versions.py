@@ -14,9 +14,9 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ematix_flow.backends.delta.change import Change, repeated, with_columns
+from ematix_flow.backends.delta.change import Change, with_columns
 from ematix_flow.backends.delta.compare import any_distinct, distinct
-from ematix_flow.backends.delta.keys import new_rows
+from ematix_flow.backends.delta.keys import new_rows, row_numbers
 from ematix_flow.history import IS_CURRENT, VALID_FROM, VALID_TO
 from ematix_flow.plan import AddVersions
 
@@ -53,7 +53,7 @@ def observed(action: AddVersions, given: Keyed, held: Keyed, clock: datetime) ->
 def closed(action: AddVersions, block: pa.Table, read: Sequence[pa.Table], clock: datetime) -> Change:
     """Current versions whose key was not read, which end now; the block has whole rows."""
     gone = new_rows(block.filter(block.column(IS_CURRENT)), read, action.keys)
-    ends = _latest(repeated(clock, _INSTANT, gone.num_rows), _just_after(gone[VALID_FROM]))
+    ends = _latest(pa.repeat(pa.scalar(clock, _INSTANT), gone.num_rows), _just_after(gone[VALID_FROM]))
     return Change(
         rows=_ending(gone, ends),
         removed=gone.select([*action.keys, VALID_FROM]),
@@ -71,7 +71,7 @@ def _timeline(action: AddVersions, given: Keyed, held: Keyed, times: pa.ChunkedA
     """
     until = held.rows.column(VALID_TO)
     is_over = until.is_valid()
-    rows = pa.array(range(held.rows.num_rows + given.rows.num_rows), pa.int64())
+    rows = row_numbers(held.rows.num_rows + given.rows.num_rows)
     is_held = rows.slice(0, held.rows.num_rows)
     entries = pa.concat_tables(
         [
@@ -86,7 +86,9 @@ def _timeline(action: AddVersions, given: Keyed, held: Keyed, times: pa.ChunkedA
 
 
 def _entries(rank: int, keys: pa.Array, times: pa.ChunkedArray, rows: pa.Array) -> pa.Table:
-    return pa.table([keys, times, repeated(rank, pa.int8(), len(keys)), rows], ["key", "at", "rank", "row"])
+    return pa.table(
+        [keys, times, pa.repeat(pa.scalar(rank, pa.int8()), len(keys)), rows], ["key", "at", "rank", "row"]
+    )
 
 
 def _telling(entries: pa.Table, values: pa.Table, compare: Sequence[str]) -> pa.Table:
@@ -98,7 +100,9 @@ def _telling(entries: pa.Table, values: pa.Table, compare: Sequence[str]) -> pa.
     says_something = any_distinct(values.take(entries["row"]), values.take(before["row"]), compare)
     at_start = pc.and_(pc.equal(before["rank"], _START), pc.equal(before["at"], entries["at"]))
     replaces = pc.and_(pc.and_(after_start, says_something), at_start)
-    entries = entries.append_column("replaces", pc.if_else(replaces, before["row"], pa.scalar(None, pa.int64())))
+    entries = entries.append_column(
+        "replaces", pc.if_else(replaces, before["row"], pa.scalar(None, pa.int64()))
+    )
     is_replaced = pc.and_(
         pc.equal(entries["rank"], _START),
         pc.is_in(entries["row"], value_set=entries["replaces"].drop_null()),
@@ -115,8 +119,9 @@ def _with_until(entries: pa.Table) -> pa.Table:
 
 def _beside(entries: pa.Table, steps: int) -> pa.Table:
     """For each entry the one so many steps on, null beyond either end."""
-    numbers = range(entries.num_rows)
-    return entries.take(pa.array([n + steps if n + steps in numbers else None for n in numbers], pa.int64()))
+    numbers = pc.add(row_numbers(entries.num_rows), steps)
+    is_there = pc.is_in(numbers, value_set=row_numbers(entries.num_rows))
+    return entries.take(pc.if_else(is_there, numbers, pa.scalar(None, pa.int64())))
 
 
 # --- what it changes ---------------------------------------------------------------------------------
@@ -158,7 +163,7 @@ def _times(action: AddVersions, given: Keyed, held: Keyed, clock: datetime) -> p
     )
     latest = known.group_by("key").aggregate([("start", "max"), ("end", "max")])
     place = pc.index_in(given.keys, value_set=latest["key"])
-    now = repeated(clock, _INSTANT, given.rows.num_rows)
+    now = pa.repeat(pa.scalar(clock, _INSTANT), given.rows.num_rows)
     return _latest(now, latest["start_max"].take(place), latest["end_max"].take(place))
 
 

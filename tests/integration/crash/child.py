@@ -17,9 +17,14 @@ import pyarrow as pa
 sys.path.insert(0, str(Path(__file__).parent))
 
 
+# What a library prints of its own accord goes elsewhere.
+_TOLD = os.dup(1)
+os.dup2(2, 1)
+
+
 def tell(phase: str) -> None:
     """One whole line in one write: what was told before a kill stays readable."""
-    os.write(1, f"{json.dumps({'phase': phase, 'at': time.monotonic()})}\n".encode())
+    os.write(_TOLD, f"{json.dumps({'phase': phase, 'at': time.monotonic()})}\n".encode())
 
 
 def tell_of_commits() -> None:

@@ -65,6 +65,11 @@ def moments(number: int, choice: random.Random) -> list[Moment]:
     return [moment(each) for each in range(number)]
 
 
+def loading_moments(number: int, choice: random.Random) -> list[Moment]:
+    """While rows move, and so a session is there that loads them."""
+    return [Moment("rows", 1, choice.uniform(0, RUN_SECONDS)) for _ in range(number)]
+
+
 def strike(scene: Scene, moment: Moment, blow: Blow) -> tuple[Fell, list[Phase]]:
     """Run the job in a process of its own and strike it; returns when the process has ended."""
     with _child(scene) as child:

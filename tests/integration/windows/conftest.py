@@ -105,9 +105,9 @@ def path(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def stand(
-    pair: tuple[str, str], path: str, project: Project, monkeypatch: pytest.MonkeyPatch
+    pair: tuple[str, str], path: str, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Stand]:
-    """Makes a stand in the two databases, which are emptied first."""
+    """Makes stands in the two databases, which are emptied first; each in a project of its own."""
     origin, target = pair[0], pair[path == "stream"]
     for dsn in pair:
         _empty(dsn)
@@ -115,6 +115,7 @@ def stand(
     monkeypatch.setenv("WAREHOUSE_DSN", target)
 
     def make(query: str, **declared: Any) -> Stand:
+        project = Project()
         job = declare(project, query, **declared)
         return Stand(origin=origin, target=target, project=project, job=job, query=query)
 
@@ -128,6 +129,6 @@ def _empty(dsn: str) -> None:
             sql.SQL("alter database {} reset all").format(sql.Identifier(session.info.dbname))
         )
         session.execute("set client_min_messages = warning")
-        session.execute("drop schema if exists raw, analytics, ematix_flow, public cascade")
+        session.execute("drop schema if exists raw, raw2, analytics, ematix_flow, public cascade")
         session.execute("create schema public")
         session.execute("create schema raw")

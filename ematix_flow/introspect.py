@@ -45,11 +45,18 @@ def _starts_word(name: str, at: int) -> bool:
     return before.islower() or before.isdigit() or (before.isupper() and after[:1].islower() and not plural)
 
 
+# PostgreSQL quotes any name; the folders of a Delta table cannot be called everything.
+_INNER = r"[^/\\\x00-\x1f\x7f]"
+_NAME = re.compile(rf"(?!\s){_INNER}+(?<!\s)")
+
+
 def check_name(name: str, *, field: str, report: Report) -> None:
-    """Report a schema, table or column name that a database, a file path or an asset key cannot carry."""
-    if not isinstance(name, str) or not re.fullmatch(r"[\w$-]([\w $-]*[\w$-])?", name):
+    """Report a schema, table or column name that a database or a folder's name cannot carry."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or name in (".", ".."):
         report.add(
-            f"{name!r} is not a usable name; use letters, digits, '_', '$', '-' and inner blanks", field=field
+            f"{name!r} is not a usable name; it may hold anything but '/', '\\', control characters and blanks at its "
+            "ends",
+            field=field,
         )
     elif len(name.encode()) > MAX_NAME_BYTES:
         report.add(

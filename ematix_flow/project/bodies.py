@@ -26,7 +26,6 @@ class BodyWords(Protocol):
 
 def body_of(words: BodyWords, body: Body, targets: tuple[Target, ...], report: Report) -> Body:
     """The body that the function, or `source_table=`, means; every mistake is noted in `report`."""
-    _check_body(body, report)
     if words.source_table is None:
         if words.column_map:
             report.add(
@@ -65,7 +64,8 @@ def _is_empty(body: Body) -> bool:
     return set(code.co_consts) <= {None, Ellipsis, getattr(body, "__doc__", None)} or not code.co_consts
 
 
-def _check_body(body: Body, report: Report) -> None:
+def check_body(body: Body, report: Report) -> None:
+    """Report a function that cannot be called as a body."""
     if inspect.iscoroutinefunction(body) or inspect.isasyncgenfunction(body):
         report.add("its function is async; write a plain `def`, which returns SQL or yields record batches")
         return

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from ematix_flow.problems import Report
-from ematix_flow.project.bodies import body_of
+from ematix_flow.project.bodies import body_of, check_body
 from ematix_flow.project.schedules import check_schedule, check_timezone
 from ematix_flow.project.targets import ConnectionName, TargetWords, connection_name, parse_targets
 from ematix_flow.spec import (
@@ -68,6 +68,7 @@ def parse_job(words: JobWords, body: Body, origin: Origin, report: Report) -> Jo
     """The job that the words and the body mean; every mistake is noted in `report`."""
     name = job_name(words, body)
     check_job_name(name, report)
+    check_body(body, report)
     check_schedule(words.schedule, report)
     check_timezone(words.timezone, report)
     _check_dagster_words(words, report)

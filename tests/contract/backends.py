@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import psycopg
 import pyarrow as pa
+import pytest
 from contract.modes import COLUMNS, START, by_event_time
 from contract.origin import Origin
 from deltalake import DeltaTable
@@ -26,6 +27,7 @@ from ematix_flow import (
     pk,
     run_job,
 )
+from ematix_flow.backends.delta import portions
 from ematix_flow.backends.postgres.ddl import create_table
 from ematix_flow.history import physical_table
 from ematix_flow.spec import JobTarget, PostgresConnection
@@ -224,8 +226,14 @@ class Lake(FromPostgres):
         self._number += 1
 
 
-class LakeOfBatches(Lake):
-    """From batches of two rows into a Delta table."""
+class LakeInPortions(Lake):
+    """From batches of two rows into a Delta table, few of which are held in memory at a time."""
+
+    def run(self, rows: Sequence[Row]) -> Told:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(portions, "CHUNK_BYTES", 256)
+            patch.setattr(portions, "BLOCK_ROWS", 3)
+            return super().run(rows)
 
     @property
     def words(self) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 from contract.backends import (
     Backend,
     Lake,
-    LakeOfBatches,
+    LakeInPortions,
     OneDatabase,
     OneStatement,
     Tracked,
@@ -55,5 +55,5 @@ def backends(databases: Sessions, tmp_path_factory: pytest.TempPathFactory) -> M
         "without index": WithoutIndex(origin),
         "two databases": TwoDatabases(origin, other),
         "lake": Lake(origin, tmp_path_factory.mktemp("lake")),
-        "lake of batches": LakeOfBatches(origin, tmp_path_factory.mktemp("batches")),
+        "lake in portions": LakeInPortions(origin, tmp_path_factory.mktemp("portions")),
     }

@@ -33,7 +33,7 @@ MODES_OF: Mapping[str, Iterable[str]] = {
     "without index": KEYED,
     "two databases": MODES,
     "lake": MODES,
-    "lake of batches": MODES,
+    "lake in portions": MODES,
 }
 PLACES = [(place, mode) for place, modes in MODES_OF.items() for mode in modes]
 CHECKED = [

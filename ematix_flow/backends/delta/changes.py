@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import assert_never
 
 import pyarrow as pa
@@ -35,7 +35,6 @@ class Changes:
     incoming: Incoming
     rows: Iterable[pa.RecordBatch]
     held: Held
-    _read: list[pa.Table] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[Change]:
         """The changes, of a held row one at most.
@@ -43,34 +42,35 @@ class Changes:
         Raises:
             EmptySourceError: nothing was read, and everything would count as gone.
         """
-        match self.action:
-            case MergeRows():
-                yield from self._merged(self.action)
-            case AddVersions():
-                yield from self._observed(self.action)
-            case _:
-                assert_never(self.action)
+        read: list[pa.Table] = []
+        for chunk in self._chunks():
+            if self.action.deletes is not None:
+                read.append(chunk.select(self.action.keys))
+            yield from self._present(chunk)
         if self.action.deletes is not None:
             self._refuse_empty()
-            yield from self._absent(self.action.deletes)
+            yield from self._absent(self.action.deletes, read)
 
     # --- what was read -------------------------------------------------------------------------------
 
-    def _merged(self, action: MergeRows) -> Iterator[Change]:
-        for chunk in self._noted(chunks(self.rows, self.incoming.schema)):
-            yield from merge.merged(action, chunk, self._near(chunk), self.held.schema)
+    def _chunks(self) -> Iterator[pa.Table]:
+        match self.action:
+            case AddVersions(valid_from=str(), keys=keys):
+                return chunks_by_key(self.rows, self.incoming.schema, keys)
+            case _:
+                return chunks(self.rows, self.incoming.schema)
 
-    def _observed(self, action: AddVersions) -> Iterator[Change]:
-        if action.valid_from is None:
-            observations = chunks(self.rows, self.incoming.schema)
-        else:
-            observations = chunks_by_key(self.rows, self.incoming.schema, action.keys)
-        for chunk in self._noted(observations):
-            keys = distinct_keys(chunk, action.keys)
-            _, numbers = same_keys(chunk, keys, action.keys)
-            yield versions.observed(
-                action, Keyed(rows=chunk, keys=numbers), self._versions(keys), self.plan.clock
-            )
+    def _present(self, chunk: pa.Table) -> Iterator[Change]:
+        match self.action:
+            case MergeRows() as action:
+                yield from merge.merged(action, chunk, self._near(chunk), self.held.schema)
+            case AddVersions() as action:
+                keys = distinct_keys(chunk, action.keys)
+                _, numbers = same_keys(chunk, keys, action.keys)
+                given, held = Keyed(rows=chunk, keys=numbers), self._versions(keys)
+                yield versions.observed(action, given, held, self.plan.clock)
+            case _:
+                assert_never(self.action)
 
     def _versions(self, keys: pa.Table) -> Keyed:
         """Every held version of the keys."""
@@ -89,13 +89,6 @@ class Changes:
 
     # --- what was not --------------------------------------------------------------------------------
 
-    def _noted(self, portions: Iterable[pa.Table]) -> Iterator[pa.Table]:
-        """The same, the keys kept where those that the target holds beside them will be asked for."""
-        for portion in portions:
-            if self.action.deletes is not None:
-                self._read.append(portion.select(self.action.keys))
-            yield portion
-
     def _refuse_empty(self) -> None:
         if self.incoming.rows == 0 and not self.action.allow_empty_source:
             raise EmptySourceError(
@@ -105,19 +98,19 @@ class Changes:
                 "allow_empty_source=True",
             )
 
-    def _absent(self, deletes: Deletes) -> Iterator[Change]:
+    def _absent(self, deletes: Deletes, read: Sequence[pa.Table]) -> Iterator[Change]:
         """What becomes of held rows whose key was not read."""
         match self.action, deletes:
             case MergeRows(keys=keys) as action, Deletes.HARD:
                 for block in self.held.rows(keys, None):
-                    yield merge.deleted(action, block, self._read, self.held.schema)
+                    yield merge.deleted(action, block, read, self.held.schema)
             case MergeRows() as action, Deletes.SOFT:
                 for block in self.held.whole_rows(self._unmarked()):
-                    yield merge.marked(action, block, self._read, self.plan.clock)
+                    yield merge.marked(action, block, read, self.plan.clock)
             case AddVersions() as action, _:
                 current = sql.Identifier(IS_CURRENT).as_string()
                 for block in self.held.whole_rows(current):
-                    yield versions.closed(action, block, self._read, self.plan.clock)
+                    yield versions.closed(action, block, read, self.plan.clock)
 
     def _unmarked(self) -> str | None:
         if not self.held.has(DELETED_AT):

@@ -10,7 +10,15 @@ import pyarrow as pa
 
 from ematix_flow.backends.delta.types import stored_schema, stored_values
 from ematix_flow.errors import LoadError
-from ematix_flow.plan import AddNewKeys, AddVersions, MergeRows, ReplaceRows, TargetPlan, Unproven
+from ematix_flow.plan import (
+    AddNewKeys,
+    AddVersions,
+    MergeRows,
+    ReplaceRows,
+    ReplaceSlice,
+    TargetPlan,
+    Unproven,
+)
 from ematix_flow.spec import Column
 from ematix_flow.streams import Batches, StreamCancelledError
 
@@ -71,11 +79,14 @@ def given_columns(plan: TargetPlan) -> tuple[Column, ...]:
 def keys_to_check(plan: TargetPlan) -> tuple[str, ...]:
     """The key whose uniqueness is not proven, or () when nothing needs to be checked."""
     match plan.action:
+        case ReplaceRows(keys=()) | ReplaceSlice(keys=()):
+            return ()
         case AddVersions(valid_from=str()):  # a key has several
             return plan.action.identity
         case (
             AddNewKeys(keys=keys, uniqueness=Unproven())
             | ReplaceRows(keys=keys, uniqueness=Unproven())
+            | ReplaceSlice(keys=keys, uniqueness=Unproven())
             | MergeRows(keys=keys, uniqueness=Unproven())
             | AddVersions(keys=keys, uniqueness=Unproven())
         ):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from ematix_flow.backends.delta import watermarks
-from ematix_flow.backends.delta.slices import slice_predicate
+from ematix_flow.backends.delta.slices import slice_condition, slice_predicate
 from ematix_flow.history import DELETED_AT
 from ematix_flow.migration import (
     AddColumn,
@@ -26,6 +26,7 @@ from ematix_flow.plan import (
     AddVersions,
     MergeRows,
     ReplaceRows,
+    ReplaceSlice,
     TargetPlan,
 )
 from ematix_flow.spec import Deletes, Table
@@ -70,6 +71,8 @@ def _action(action: Action, stored: Table, location: str) -> str:
             return f"append to {location} the rows that its own slice lacks{where}"
         case ReplaceRows():
             return f"overwrite {location} with the rows"
+        case ReplaceSlice(window=window):
+            return f"overwrite with the rows those of {location} where {slice_condition(window)}"
         case MergeRows():
             return _merge(action, location)
         case AddVersions():

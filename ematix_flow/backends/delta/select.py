@@ -11,7 +11,7 @@ from psycopg import sql
 
 from ematix_flow.backends.delta.watermarks import lower_bound
 from ematix_flow.casts import Cast
-from ematix_flow.plan import ColumnRange, Everything, ReadColumn, ReadPlan, SinceTransaction
+from ematix_flow.plan import ColumnRange, Everything, ReadColumn, ReadPlan, SinceTransaction, Slice
 from ematix_flow.types import DataType, Scalar
 
 # The window's column travels beside the others, so that a value which no watermark can pass is seen and refused.
@@ -54,6 +54,8 @@ def source_select(read: ReadPlan) -> str:
         case ColumnRange(column=name):
             columns.append(sql.SQL("{} as {}").format(_q(name), sql.Identifier(WINDOW)))
             where = sql.SQL(" where {} or {} is null").format(_within(read.window), _q(name))
+        case Slice() as window:
+            where = sql.SQL(" where {}").format(in_slice(window, _q(window.column)))
         case SinceTransaction():
             raise AssertionError("a lake has no transaction ids, so no plan reads it by them")
         case _:
@@ -79,6 +81,12 @@ def _within(window: ColumnRange) -> sql.Composable:
         return upper
     lower = lower_bound(window.lower, window.lookback, window.type) if window.lookback else window.lower
     return sql.SQL("{} >= {} and {}").format(_q(window.column), _literal(lower, window.type), upper)
+
+
+def in_slice(window: Slice, column: sql.Composable) -> sql.Composed:
+    """`start <= column < end`."""
+    start, end = (_literal(text, window.type) for text in (window.start, window.end))
+    return sql.SQL("{} >= {} and {} < {}").format(column, start, column, end)
 
 
 def _literal(text: str, type_: DataType) -> sql.Literal:

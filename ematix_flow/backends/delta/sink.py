@@ -20,7 +20,7 @@ from ematix_flow.backends.delta.held import Held, live_schema
 from ematix_flow.backends.delta.incoming import Incoming
 from ematix_flow.backends.delta.remedy import remedy
 from ematix_flow.backends.delta.render import statements
-from ematix_flow.backends.delta.slices import missing_rows, slice_predicate
+from ematix_flow.backends.delta.slices import missing_rows, slice_condition, slice_predicate
 from ematix_flow.backends.delta.store import CONFLICT, Store, create_table, open_table, reading, seen
 from ematix_flow.backends.delta.transactions import held_version, transactions
 from ematix_flow.backends.delta.types import stored_schema, stored_table
@@ -35,6 +35,7 @@ from ematix_flow.plan import (
     ColumnRange,
     MergeRows,
     ReplaceRows,
+    ReplaceSlice,
     TargetPlan,
 )
 from ematix_flow.results import LoadCounts
@@ -122,8 +123,10 @@ class DeltaSink:
         except Exception as error:  # noqa: BLE001  # deltalake raises OSError, DeltaError or a plain Exception
             if incoming.error is not None:  # the Delta writer's own error only quotes it
                 raise incoming.error from incoming.error.__cause__
-            reason = CONFLICT if isinstance(error, CommitFailedError) else self._store.reason(error)
-            raise self._failed(plan, reason) from self._store.cause(error)
+            is_conflict = isinstance(error, CommitFailedError)
+            failure = self._failed(plan, CONFLICT if is_conflict else self._store.reason(error))
+            failure.transient = is_conflict
+            raise failure from self._store.cause(error)
 
     def cancel(self) -> None:
         """Make the load fail at its next batch. From any thread."""
@@ -152,6 +155,10 @@ class DeltaSink:
                 case ReplaceRows():
                     deleted = handle.count()
                     counts = LoadCounts(inserted=writer.replace(rows), deleted=deleted)
+                case ReplaceSlice(window=window, keys=keys):
+                    where = slice_condition(window)
+                    deleted = sum(block.num_rows for block in held.rows([window.column], where))
+                    counts = LoadCounts(inserted=writer.replace_slice(rows, where, keys), deleted=deleted)
                 case MergeRows() | AddVersions() as action:
                     changes = Changes(plan=plan, action=action, incoming=incoming, rows=rows, held=held)
                     counts = writer.change(changes, action.keys)

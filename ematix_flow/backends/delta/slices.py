@@ -6,9 +6,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg import sql
 
+from ematix_flow.backends.delta.select import in_slice
 from ematix_flow.backends.delta.text import as_text
 from ematix_flow.backends.delta.watermarks import lower_bound
-from ematix_flow.plan import ColumnRange
+from ematix_flow.plan import ColumnRange, Slice
 from ematix_flow.spec import Table
 from ematix_flow.types import Scalar
 
@@ -30,6 +31,19 @@ def slice_predicate(window: ColumnRange, held: Table) -> str | None:
     lower = lower_bound(window.lower, window.lookback, window.type)
     value = sql.Literal(int(lower) if window.type in _NUMBERS else lower)
     return sql.SQL("{} >= {}").format(sql.Identifier(column.name), value).as_string()
+
+
+def slice_condition(window: Slice) -> str:
+    """The condition for the rows of a slice that is replaced.
+
+    Raises:
+        ValueError: a column of this type bounds no slice, since Delta does not order its values as PostgreSQL does.
+    """
+    if window.type not in (*_NUMBERS, Scalar.DATE, Scalar.TIMESTAMP, Scalar.TIMESTAMPTZ):
+        raise ValueError(
+            f"a slice of a Delta table is bounded by a number, a date or a time, and {window.column} is {window.type}"
+        )
+    return in_slice(window, sql.Identifier(window.column)).as_string()
 
 
 def missing_rows(given: pa.Table, held: pa.Table) -> pa.Table:

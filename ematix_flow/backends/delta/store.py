@@ -137,7 +137,7 @@ def create_table(store: Store, stored: Table) -> DeltaTable:
     created = open_table(store, stored)
     columns = tuple(replace(column, default=None) for column in stored.columns)  # Delta stores no default
     if created is None or created.version() != 0 or seen(created, stored).columns != columns:
-        raise LoadError(job=store.job, table=stored.full_name, reason=CONFLICT)
+        raise LoadError(job=store.job, table=stored.full_name, reason=CONFLICT, transient=True)
     return created
 
 

@@ -12,7 +12,7 @@ from deltalake import CommitProperties, Transaction, write_deltalake
 
 from ematix_flow.backends.delta.change import Change
 from ematix_flow.backends.delta.held import Held
-from ematix_flow.backends.delta.keys import near, new_rows
+from ematix_flow.backends.delta.keys import near, new_rows, same_keys
 from ematix_flow.backends.delta.portions import chunks
 from ematix_flow.backends.delta.spool import Spool
 from ematix_flow.results import LoadCounts
@@ -58,6 +58,29 @@ class Writer:
             for chunk in chunks(rows, self.schema):
                 spool.write(new_rows(chunk, self.held.rows(keys, near([chunk], keys)), keys))
             return self.append(spool.batches())
+
+    def replace_slice(self, rows: Iterable[pa.RecordBatch], where: str, keys: Sequence[str]) -> int:
+        """Make the rows that meet `where` exactly the given ones, whose keys are unique.
+
+        Raises:
+            ValueError: the table holds one of the keys among its other rows.
+        """
+        if not keys:
+            return self._write(rows, "overwrite", where)
+        with Spool(self.schema) as spool:
+            for chunk in chunks(rows, self.schema):
+                self._refuse_elsewhere(chunk, where, keys)
+                spool.write(chunk)
+            return self._write(spool.batches(), "overwrite", where)
+
+    def _refuse_elsewhere(self, rows: pa.Table, where: str, keys: Sequence[str]) -> None:
+        blocks = self.held.rows(keys, near([rows], keys))
+        found = [block.take(same_keys(block, rows, keys)[0]) for block in blocks]
+        if any(new_rows(each, self.held.rows(keys, where), keys).num_rows for each in found):
+            raise ValueError(
+                f"the table holds keys ({', '.join(keys)}) of this slice outside of it, and would hold them twice; run "
+                "the job without a window"
+            )
 
     def change(self, changes: Iterable[Change], keys: Sequence[str]) -> LoadCounts:
         """Take changes into the table and count them.

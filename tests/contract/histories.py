@@ -1,29 +1,30 @@
-"""Random histories: what a source holds at each of several runs, and the mode that loads it.
+"""Random histories: what a source holds at one run after the other, and the mode that loads it.
 
-The first run meets a few rows. Every other one meets, besides what stayed, a new row, a changed row and a late row,
-and misses one that is gone.
+At every run but the first a row is new, one has changed, one is gone, and one comes late: its time lies before that of
+rows that were there already. Besides, rows may come back, be corrected in place, and stand there twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
-from contract.modes import MODES, START, by_event_time
+from contract.modes import MODES, START, by_event_time, row
 from hypothesis import strategies as st
 
-from ematix_flow import LoadMode, Scd2, mode_name
+from ematix_flow import LoadMode, mode_name
 from ematix_flow.testing import Row
 
 FAMILIES: Mapping[str, list[LoadMode]] = {
     name: [mode for mode in MODES.values() if mode_name(mode) == name]
     for name in ("append", "truncate", "merge", "scd2")
 }
-KEYS = [(region, id_) for region in ("n", "s") for id_ in range(1, 8)]
+KEYS = [(region, id_) for region in ("n", "s") for id_ in range(1, 7)]
 VALUES = ["a", "b", "", None]
-PRICES = [None, Decimal("1.50"), Decimal("1.5"), Decimal("-2.00")]
-Key = tuple[str, int]
+PRICES = ["1.50", "-2.00", None]
+BEYOND_ANY_CLOCK = timedelta(days=36_500)
 
 
 @dataclass(frozen=True)
@@ -34,43 +35,76 @@ class History:
     reads: tuple[tuple[Row, ...], ...]
 
 
+@st.composite
+def histories(draw: st.DrawFn, family: str, *, unique_source: bool) -> History:
+    """A history of four to six runs in one of the modes of a family."""
+    mode = draw(st.sampled_from(FAMILIES[family]))
+    source = _Source(draw, keeps_versions=by_event_time(mode) and draw(st.booleans()))
+    began = START + draw(st.sampled_from([timedelta(0), BEYOND_ANY_CLOCK]))
+    for _ in range(3):
+        source.insert(began)
+    reads = [source.read(twins=not unique_source)]
+    for run in range(1, draw(st.integers(4, 6))):
+        now = began + timedelta(hours=run)
+        source.change(now)
+        source.delete()
+        source.insert(now)
+        source.come_late(now - timedelta(hours=draw(st.integers(1, 9)), minutes=run))
+        if draw(st.booleans()):
+            source.correct()
+        reads.append(source.read(twins=not unique_source))
+    return History(mode, tuple(reads))
+
+
+_Key = tuple[str, int]
+
+
 @dataclass
-class Source:
-    """A source that changes: the rows of each key, by their time."""
+class _Source:
+    """The rows of each key by their time; only the last that was written, unless it `keeps_versions`."""
 
     draw: st.DrawFn
-    several: bool  # whether it keeps the older rows of a key
-    hour: int = 0
-    rows: dict[Key, dict[datetime, Row]] = field(default_factory=dict)
-    gone: set[Key] = field(default_factory=set)  # since the run before
+    keeps_versions: bool
+    rows: dict[_Key, dict[datetime, Row]] = field(default_factory=dict)
+    touched: set[_Key] = field(default_factory=set)  # since the last read: no key is taken twice
 
     def insert(self, at: datetime) -> None:
-        """A row of a key that is not there: a new one, or one that was and comes back."""
-        key = self._one_of([key for key in KEYS if key not in self.rows and key not in self.gone])
-        self._put(key, at)
+        self._write(self._take([key for key in KEYS if key not in self.rows]), at)
 
     def change(self, at: datetime) -> None:
-        """A row of a key that is there, which says something new."""
-        key = self._one_of(list(self.rows))
+        key = self._take(self.rows)
         held = self.rows[key][max(self.rows[key])]
-        self._put(key, at, unlike=held["v"])
+        self._write(key, at, st.sampled_from([v for v in VALUES if v != held["v"]]))
 
     def delete(self) -> None:
-        """A key is gone, with all of its rows."""
-        key = self._one_of(list(self.rows))
-        del self.rows[key]
-        self.gone.add(key)
+        del self.rows[self._take(self.rows)]
+
+    def come_late(self, at: datetime) -> None:
+        """A new row of any key, with a time that is over."""
+        self._write(self._take(KEYS), at)
 
     def correct(self) -> None:
-        """A row gets other values and keeps its time."""
-        key = self._one_of(list(self.rows))
-        self._put(key, self.draw(st.sampled_from(sorted(self.rows[key]))))
+        """A row has other values at the time that it had."""
+        key = self._take(self.rows)
+        self._write(key, self.draw(st.sampled_from(sorted(self.rows[key]))))
 
-    def read(self) -> tuple[Row, ...]:
-        """What a run finds, in any order, some rows twice."""
-        self.gone.clear()
-        found = [row for rows in self.rows.values() for row in rows.values()]
+    def read(self, *, twins: bool) -> tuple[Row, ...]:
+        """What a run finds, in any order."""
+        self.touched.clear()
+        found = [each for versions in self.rows.values() for each in versions.values()]
+        if twins:
+            found += self.draw(st.lists(st.sampled_from(found), max_size=2))
         return tuple(self.draw(st.permutations(found)))
 
-    def _put(self, key: Key, at: datetime, **unlike: str | None) -> None:
-        values = [v for v in VALUES if v not in unlike.values()]
+    def _take(self, keys: Collection[_Key]) -> _Key:
+        key = self.draw(st.sampled_from([key for key in keys if key not in self.touched]))
+        self.touched.add(key)
+        return key
+
+    def _write(
+        self, key: _Key, at: datetime, values: st.SearchStrategy[Any] = st.sampled_from(VALUES)
+    ) -> None:  # noqa: B008  # a description
+        region, id_ = key
+        new = row(id_, self.draw(values), region=region, price=self.draw(st.sampled_from(PRICES)))
+        kept = self.rows.get(key, {}) if self.keeps_versions else {}
+        self.rows[key] = {**kept, at: {**new, "at": at}}

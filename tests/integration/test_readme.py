@@ -71,13 +71,20 @@ def clean(place: Path, dist: Path) -> Mapping[str, str]:
     }
 
 
-def tutorial() -> tuple[dict[str, str], list[str]]:
-    """The files that the section "Five minutes" shows, and its commands in order."""
+def section(first: str, following: str) -> str:
+    """The README from one heading to another."""
     text = (ROOT / "README.md").read_text()
-    section = text[text.index("## Five minutes") : text.index("## What you declare")]
-    files = dict(re.findall(r"<!-- file: (\S+) -->\n```python\n(.*?)```", section, re.DOTALL))
-    commands = re.findall(r"^\$ (.*)$", section, re.MULTILINE)
-    return files, commands
+    return text[text.index(f"## {first}") : text.index(f"## {following}")]
+
+
+def commands(text: str) -> list[str]:
+    """The commands that a text shows, without their comments."""
+    return re.findall(r"^\$ (.*?)(?: +# .*)?$", text, re.MULTILINE)
+
+
+def files(text: str) -> dict[str, str]:
+    """The files that a text shows."""
+    return dict(re.findall(r"<!-- file: (\S+) -->\n```python\n(.*?)```", text, re.DOTALL))
 
 
 def run(commands: list[str], place: Path, environ: Mapping[str, str]) -> tuple[str, dict[str, str]]:
@@ -143,14 +150,16 @@ def _ask(url: str, query: str) -> Any:
         return json.load(response)
 
 
-def test_the_tutorial_works_as_printed_with_an_installed_wheel(place: Path, clean: Mapping[str, str]) -> None:
-    files, commands = tutorial()
-    assert sorted(files) == ["flow.py", "seed.py"]
+def test_the_tutorial_and_the_command_line_work_as_printed_with_an_installed_wheel(
+    place: Path, clean: Mapping[str, str]
+) -> None:
+    tutorial = section("Five minutes", "What you declare")
     (place / "work").mkdir()
-    for name, text in files.items():
+    for name, text in files(tutorial).items():
         (place / "work" / name).write_text(text)
-    serve = commands.index(SERVE)
-    told, environ = run(commands[:serve], place, clean)
+    steps = commands(tutorial)
+    serve = steps.index(SERVE)
+    told, environ = run(steps[:serve], place, clean)
     try:
         lines = [line for line in told.splitlines() if " inserted " in line]
         assert lines == 2 * [
@@ -158,9 +167,11 @@ def test_the_tutorial_works_as_printed_with_an_installed_wheel(place: Path, clea
             "lake:analytics.events_archive read 1000 inserted 1000",
         ]
         assert told.count("rows written since transaction") == 2
+        told, _ = run(commands(section("On the command line", "In Dagster")), place, environ)
+        assert "class Events:" in told
         assert loads(place, environ), (place / "log").read_text()
     finally:
-        run(commands[serve + 1 :], place, environ)
+        run(steps[serve + 1 :], place, environ)
 
 
 def test_the_sdist_holds_both_packages_and_what_a_reader_needs(dist: Path) -> None:

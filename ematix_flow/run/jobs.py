@@ -21,7 +21,8 @@ from ematix_flow.spec import Connection, Job
 from ematix_flow.state import RunRequest, Window
 
 # Serialization failures, deadlocks, lock timeouts, lost sessions and Delta conflicts pass within seconds, or not soon.
-_ATTEMPTS = 6
+# Of several writers of one Delta table each commit fails all others, so that eight of them need more than six attempts.
+_ATTEMPTS = 10
 
 
 def plan_job(

@@ -27,7 +27,7 @@ from ematix_flow import (
     pk,
     run_job,
 )
-from ematix_flow.backends.delta import portions
+from ematix_flow.backends.delta import keys, portions
 from ematix_flow.backends.postgres.ddl import create_table
 from ematix_flow.history import physical_table
 from ematix_flow.spec import JobTarget, PostgresConnection
@@ -54,10 +54,11 @@ class Backend(ABC):
         """An empty target of a job in `mode`."""
         self.mode = mode
         self._clear()
-        self.widen(noted=noted)
+        self.declare(mode, noted=noted)
 
-    def widen(self, *, noted: bool) -> None:
-        """Declare the target anew, with a column more where it is `noted`."""
+    def declare(self, mode: LoadMode, *, noted: bool = False) -> None:
+        """Declare the job anew, on the target that is there; its table has one column more where it is `noted`."""
+        self.mode = mode
         self.columns = (*COLUMNS, "note") if noted else COLUMNS
         self._project = Project()
         self._connect(self._project)
@@ -233,6 +234,7 @@ class LakeInPortions(Lake):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(portions, "CHUNK_BYTES", 256)
             patch.setattr(portions, "BLOCK_ROWS", 3)
+            patch.setattr(keys, "_LISTED", 4)
             return super().run(rows)
 
     @property

@@ -6,12 +6,12 @@ rows that were there already. Besides, rows may come back, be corrected in place
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from contract.modes import MODES, START, by_event_time, row
+from contract.scenarios import A_CENTURY
 from hypothesis import strategies as st
 
 from ematix_flow import LoadMode, mode_name
@@ -22,9 +22,8 @@ FAMILIES: Mapping[str, list[LoadMode]] = {
     for name in ("append", "truncate", "merge", "scd2")
 }
 KEYS = [(region, id_) for region in ("n", "s") for id_ in range(1, 7)]
-VALUES = ["a", "b", "", None]
-PRICES = ["1.50", "-2.00", None]
-BEYOND_ANY_CLOCK = timedelta(days=36_500)
+VALUES = ("a", "b", "", None)
+PRICES = ("1.50", "-2.00", None)
 
 
 @dataclass(frozen=True)
@@ -40,8 +39,8 @@ def histories(draw: st.DrawFn, family: str, *, unique_source: bool) -> History:
     """A history of four to six runs in one of the modes of a family."""
     mode = draw(st.sampled_from(FAMILIES[family]))
     source = _Source(draw, keeps_versions=by_event_time(mode) and draw(st.booleans()))
-    began = START + draw(st.sampled_from([timedelta(0), BEYOND_ANY_CLOCK]))
-    for _ in range(3):
+    began = START + draw(st.sampled_from([timedelta(0), timedelta(hours=A_CENTURY)]))
+    for _ in range(4):  # enough for a change, a deletion, a late row and a correction of one each
         source.insert(began)
     reads = [source.read(twins=not unique_source)]
     for run in range(1, draw(st.integers(4, 6))):
@@ -74,7 +73,7 @@ class _Source:
     def change(self, at: datetime) -> None:
         key = self._take(self.rows)
         held = self.rows[key][max(self.rows[key])]
-        self._write(key, at, st.sampled_from([v for v in VALUES if v != held["v"]]))
+        self._write(key, at, [v for v in VALUES if v != held["v"]])
 
     def delete(self) -> None:
         del self.rows[self._take(self.rows)]
@@ -101,10 +100,9 @@ class _Source:
         self.touched.add(key)
         return key
 
-    def _write(
-        self, key: _Key, at: datetime, values: st.SearchStrategy[Any] = st.sampled_from(VALUES)
-    ) -> None:  # noqa: B008  # a description
+    def _write(self, key: _Key, at: datetime, values: Sequence[str | None] = VALUES) -> None:
         region, id_ = key
-        new = row(id_, self.draw(values), region=region, price=self.draw(st.sampled_from(PRICES)))
+        v, price = self.draw(st.sampled_from(values)), self.draw(st.sampled_from(PRICES))
+        new = row(id_, v, region=region, price=price)
         kept = self.rows.get(key, {}) if self.keeps_versions else {}
         self.rows[key] = {**kept, at: {**new, "at": at}}

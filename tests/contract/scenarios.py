@@ -14,7 +14,7 @@ from ematix_flow.testing import Row
 Reads: TypeAlias = Sequence[Sequence[Row]]
 
 RUNS = 5
-_CENTURY = 24 * 365 * 100  # hours: far beyond any clock
+A_CENTURY = 24 * 365 * 100  # hours: far beyond any clock
 
 # Each stands for rows of its own; after its last read the source stays as it is.
 ONE_ROW_A_KEY: dict[str, Reads] = {
@@ -38,7 +38,7 @@ ONE_ROW_A_KEY: dict[str, Reads] = {
     "gone and back, twice": [[row(1, "a")], [], [row(1, "a", 2)], [], [row(1, "b", 4)]],
     "late": [[row(1, "a", 100)], [row(1, "a", 100), row(2, "b", -100)]],
     "a change with an older time": [[row(1, "a", 5)], [row(1, "b", 3)], [row(1, "c", 4)]],
-    "from the future": [[row(1, "a", _CENTURY)], [row(1, "b", _CENTURY + 1)], [], [row(1, "b", _CENTURY)]],
+    "from the future": [[row(1, "a", A_CENTURY)], [row(1, "b", A_CENTURY + 1)], [], [row(1, "b", A_CENTURY)]],
     "a key in two regions": [
         [row(1, "a"), row(1, "a", region="s")],
         [row(1, "b", 1), row(1, "a", region="s")],
@@ -61,7 +61,7 @@ SEVERAL_VERSIONS: dict[str, Reads] = {
         [],
         [row(1, "a", 1), row(1, "b", 3)],
         [],
-        [row(1, "c", _CENTURY)],
+        [row(1, "c", A_CENTURY)],
     ],
 }
 

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 import pytest
 from contract.agreement import TABLE, agree, as_texts
 from contract.backends import Backend
-from contract.modes import MAY_BE_EMPTY, MODES, START, row
-from contract.scenarios import GOOD, Book, refused, scenarios
+from contract.modes import KEY, MAY_BE_EMPTY, MODES, START, row
+from contract.scenarios import A_CENTURY, GOOD, Book, refused, scenarios
 
-from ematix_flow import Append
+from ematix_flow import Append, Deletes, Scd2
 from ematix_flow.testing import MemoryBackend, Row
 
 KEYED = [name for name, mode in MODES.items() if mode.keys]
@@ -101,11 +101,27 @@ def test_a_column_more_is_null_in_what_is_held_and_then_a_column_like_any_other(
     backend, memory = backends[place], MemoryBackend()
     backend.begin(MODES[mode])
     agree(backend, memory, [*GOOD, row(3, "c")])
-    backend.widen(noted=True)
+    backend.declare(MODES[mode], noted=True)
     memory = _widened(memory)
     one, other, third = ({**each, "note": None} for each in [*GOOD, row(3, "c")])
     agree(backend, memory, [{**one, "note": "x"}, other, third])
     agree(backend, memory, [{**one, "note": "x"}, {**other, "note": "y"}])
+
+
+@pytest.mark.parametrize(
+    "place", ["one database", "without index", "two databases", "lake", "lake in portions"]
+)
+@pytest.mark.parametrize("closing", [None, Deletes.SOFT])
+def test_a_clock_that_is_behind_the_history_moves_after_it(
+    backends: Mapping[str, Backend], place: str, closing: Deletes | None
+) -> None:
+    backend, memory = backends[place], MemoryBackend()
+    backend.begin(Scd2(keys=KEY, valid_from="at"))
+    agree(backend, memory, [row(1, "a", A_CENTURY), row(2, "b", A_CENTURY), row(3, "c", A_CENTURY)])
+    backend.declare(Scd2(keys=KEY, compare=("v",), deletes=closing))
+    for v in ("x", "y"):
+        agree(backend, memory, [row(1, v), row(3, "c")])
+    agree(backend, memory, [row(1, "y"), row(2, "b"), row(3, "c")])
 
 
 def _widened(memory: MemoryBackend) -> MemoryBackend:

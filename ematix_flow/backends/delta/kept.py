@@ -11,7 +11,7 @@ from deltalake.exceptions import CommitFailedError
 
 from ematix_flow.backends.delta import watermarks
 from ematix_flow.backends.delta.store import Store, open_table, reading, seen
-from ematix_flow.backends.delta.transactions import commit_of, held_version, reset
+from ematix_flow.backends.delta.transactions import commit_of, held_version, void
 from ematix_flow.backends.kept import KeptWatermark
 from ematix_flow.spec import DeltaConnection, Table
 from ematix_flow.state import Watermark
@@ -68,7 +68,7 @@ def reset_watermark(connection: DeltaConnection, table: Table, job: str, environ
                     schema=handle.schema(),
                     partition_by=handle.metadata().partition_columns,
                     commit_properties=CommitProperties(
-                        max_commit_retries=0, app_transactions=[reset(handle, job)]
+                        max_commit_retries=0, app_transactions=[void(handle, job)]
                     ),
                 )
     return True

@@ -123,8 +123,8 @@ def _numbered(keys: pa.Table) -> pa.Table:
 def near(groups: Iterable[pa.Table], keys: Sequence[str]) -> str | None:
     """A condition that every row meets whose key is in one of the groups; None where the types give none.
 
-    It spares a scan the files whose statistics lie outside, and us the rows. Of a group up to `_LISTED` numbers or
-    texts of a column are listed (DataFusion overflows its stack at some 30,000); more numbers are bounded.
+    It spares a scan the files whose statistics lie outside, and us the rows. Of each group up to `_LISTED` numbers or
+    texts are listed (DataFusion overflows its stack at some 30,000); more numbers are bounded.
     """
     conditions = [_near(group, keys) for group in groups if group.num_rows]
     if not all(conditions):
@@ -133,15 +133,16 @@ def near(groups: Iterable[pa.Table], keys: Sequence[str]) -> str | None:
 
 
 def _near(rows: pa.Table, keys: Sequence[str]) -> sql.Composed | None:
-    conditions = [found for key in keys if (found := _condition(key, rows.column(key).unique()))]
+    listed = _LISTED // len(keys)
+    conditions = [found for key in keys if (found := _condition(key, rows.column(key).unique(), listed))]
     return sql.SQL(" and ").join(conditions) if conditions else None
 
 
-def _condition(key: str, values: pa.Array) -> sql.Composed | None:
+def _condition(key: str, values: pa.Array, listed: int) -> sql.Composed | None:
     name, is_number = sql.Identifier(key), pa.types.is_integer(values.type)
-    if len(values) <= _LISTED and (is_number or _is_spelled(values)):
-        listed = sql.SQL(", ").join(sql.Literal(value) for value in values.to_pylist())
-        return sql.SQL("{} in ({})").format(name, listed)
+    if len(values) <= listed and (is_number or _is_spelled(values)):
+        literals = sql.SQL(", ").join(sql.Literal(value) for value in values.to_pylist())
+        return sql.SQL("{} in ({})").format(name, literals)
     if is_number:
         limits = pc.min_max(values).as_py()
         return sql.SQL("{} between {} and {}").format(name, limits["min"], limits["max"])

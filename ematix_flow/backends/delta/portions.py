@@ -50,9 +50,10 @@ def chunks_by_key(
         found: list[pa.RecordBatch] = []
         size = 0
         for batch in rows:
-            spool.write(batch)
-            found.append(batch.select(list(keys)))
-            size += batch.nbytes
+            if batch.num_rows:
+                spool.write(batch)
+                found.append(batch.select(list(keys)))
+                size += batch.nbytes
         parts = [stack.enter_context(Spool(schema)) for _ in range(size // CHUNK_BYTES + 1)]
         if found:
             _deal(spool, _part_of(key_numbers(pa.Table.from_batches(found)), len(parts)), parts)

@@ -22,7 +22,7 @@ from ematix_flow.backends.delta.remedy import remedy
 from ematix_flow.backends.delta.render import statements
 from ematix_flow.backends.delta.slices import missing_rows, slice_condition, slice_predicate
 from ematix_flow.backends.delta.store import CONFLICT, Store, create_table, open_table, reading, seen
-from ematix_flow.backends.delta.transactions import held_version, transactions
+from ematix_flow.backends.delta.transactions import held_version, transactions, void
 from ematix_flow.backends.delta.types import stored_schema, stored_table
 from ematix_flow.backends.delta.writer import Writer
 from ematix_flow.errors import EmatixError, LoadError, WatermarkError
@@ -36,6 +36,7 @@ from ematix_flow.plan import (
     MergeRows,
     ReplaceRows,
     ReplaceSlice,
+    Slice,
     TargetPlan,
 )
 from ematix_flow.results import LoadCounts
@@ -141,6 +142,7 @@ class DeltaSink:
             held=held,
             schema=held.schema,
             watermark=self._transactions(plan, handle),
+            voids=_voids(plan, handle),
             adds_columns=any(isinstance(step, AddColumn) for step in plan.steps),
         )
         with checked(plan, incoming) as rows:
@@ -206,6 +208,15 @@ class DeltaSink:
 
     def _failed(self, plan: TargetPlan, reason: str) -> LoadError:
         return LoadError(job=plan.job, table=plan.table.full_name, reason=reason)
+
+
+def _voids(plan: TargetPlan, handle: DeltaTable) -> tuple[Transaction, ...]:
+    """A run that keeps no watermark makes the stored one void: it writes rows of its own, which a later run under the
+    old watermark would not mend. A slice is no run of that kind.
+    """
+    if plan.watermark is not None or isinstance(plan.read.window, Slice):
+        return ()
+    return (void(handle, plan.job),)
 
 
 def _written_schema(plan: TargetPlan, given: pa.Schema, handle: DeltaTable) -> pa.Schema:

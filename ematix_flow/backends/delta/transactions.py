@@ -2,7 +2,8 @@
 
 Two transaction ids stand side by side, the watermark and the version of the commit that wrote it. RESTORE takes the
 rows back and leaves the ids, so a watermark counts only while no RESTORE came after its commit. A third one, which all
-cursors of a job share, is the version of the commit that reset them: what was written before it counts no more.
+cursors of a job share, is the version of the job's last commit that kept a watermark or made those before it void: only
+the watermark of that commit counts.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ def held_version(handle: DeltaTable, app_id: str) -> int | None:
     """The watermark that the table's rows answer for, as a 64-bit integer; None where a full read is due."""
     version = handle.transaction_version(app_id)
     commit = commit_of(handle, app_id)
-    if version is None or commit is None or _reset_since(handle, app_id, commit):
+    if version is None or commit is None or commit != handle.transaction_version(_last_id(app_id)):
         return None
     return None if _restored_since(handle, commit) else version
 
@@ -27,7 +28,12 @@ def transactions(handle: DeltaTable, app_id: str, version: int) -> tuple[Transac
     if held is not None and version <= held:
         return ()
     # The commit is compare-and-swap, so it gets this version or fails.
-    return (Transaction(app_id, version), Transaction(_commit_id(app_id), handle.version() + 1))
+    commit = handle.version() + 1
+    return (
+        Transaction(app_id, version),
+        Transaction(_commit_id(app_id), commit),
+        Transaction(_last_id(app_id), commit),
+    )
 
 
 def commit_of(handle: DeltaTable, app_id: str) -> int | None:
@@ -35,22 +41,17 @@ def commit_of(handle: DeltaTable, app_id: str) -> int | None:
     return handle.transaction_version(_commit_id(app_id))
 
 
-def reset(handle: DeltaTable, job: str) -> Transaction:
+def void(handle: DeltaTable, job: str) -> Transaction:
     """What to commit on top of `handle` so that no watermark of the job counts any more."""
-    return Transaction(_reset_id(job), handle.version() + 1)
+    return Transaction(_last_id(watermarks.app_id(job, "")), handle.version() + 1)
 
 
 def _commit_id(app_id: str) -> str:
     return f"{app_id}/commit"
 
 
-def _reset_id(job: str) -> str:
-    return watermarks.app_id(job, "reset")
-
-
-def _reset_since(handle: DeltaTable, app_id: str, commit: int) -> bool:
-    reset_at = handle.transaction_version(_reset_id(watermarks.job_of(app_id)))
-    return reset_at is not None and reset_at >= commit
+def _last_id(app_id: str) -> str:
+    return watermarks.app_id(watermarks.job_of(app_id), "last")
 
 
 def _restored_since(handle: DeltaTable, commit: int) -> bool:

@@ -28,7 +28,8 @@ class Writer:
 
     held: Held
     schema: pa.Schema  # of the rows; fields that the table lacks become new columns
-    watermark: tuple[Transaction, ...]  # without any, the stored one stays as it is
+    watermark: tuple[Transaction, ...]  # waits for a commit; without any, the stored one stays as it is
+    voids: tuple[Transaction, ...] = ()  # goes with a commit, and does not wait for one
     adds_columns: bool
 
     def append(self, rows: Iterable[pa.RecordBatch]) -> int:
@@ -85,10 +86,13 @@ class Writer:
     def change(self, changes: Iterable[Change], keys: Sequence[str]) -> LoadCounts:
         """Take changes into the table and count them.
 
-        Not delta-rs's MERGE, whose memory grows with the target (it keeps what it has read of a file until it knows
-        whether the file changes): the changed rows, with those that stand near them in the table, are overwritten,
-        which takes the same files. Where more than 1,000 keys change, "near" may be everything. All of it waits on
-        disk, since the writer may not read the table while it writes. Memory: the identity of each changed row.
+        Not delta-rs's MERGE, whose memory grows with source and target (it keeps what it has read of a file until it
+        knows whether the file changes): the changed rows, with those that stand near them in the table, are
+        overwritten, which takes the same files. Where more than 1,000 keys change, "near" may be everything. All of it
+        waits on disk, since the writer may not read the table while it writes.
+
+        Memory: the identity of each changed row, and what the Parquet writer holds. Changing 1,500,000 of 6,000,000
+        rows of 0.5 kB took MERGE 2.3 GB streamed and 7.8 GB otherwise, and this 1.7 GB, as for 1,000 rows.
         """
         counts = LoadCounts()
         written: list[pa.Table] = []
@@ -129,7 +133,7 @@ class Writer:
                 yield batch
 
         reader = pa.RecordBatchReader.from_batches(self.schema, counted())
-        commit = CommitProperties(max_commit_retries=0, app_transactions=list(self.watermark))
+        commit = CommitProperties(max_commit_retries=0, app_transactions=[*self.watermark, *self.voids])
         match mode:
             case "append":
                 write_deltalake(

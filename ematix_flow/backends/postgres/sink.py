@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets as random
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -42,6 +42,12 @@ from ematix_flow.state import Alters, TargetState, Watermark
 from ematix_flow.streams import Batches, ServerSelect, Stream
 from ematix_flow.types import DataType
 
+# The statement of a process that was killed would run to its end, and hold the table's lock until then. Servers look
+# after their clients since PostgreSQL 14.
+_OUTLIVE_US_BRIEFLY = sql.SQL(
+    "select set_config(name, '1s', false) from pg_settings where name = 'client_connection_check_interval'"
+)
+
 
 class PostgresSink:
     """One transaction on one target table.
@@ -57,6 +63,8 @@ class PostgresSink:
 
     def __enter__(self) -> Self:
         self._session = connect(self._address)
+        with suppress(errors.InvalidParameterValue):  # a platform on which a server cannot tell
+            self._session.execute(_OUTLIVE_US_BRIEFLY)
         self._session.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         self._session.autocommit = False
         return self

@@ -22,7 +22,9 @@ def rows(urls: Mapping[str, str], connection: str, table: str, schema: str = "an
         found = pa.RecordBatchReader.from_stream(scan).read_all().to_pylist()
     else:
         with psycopg.connect(urls[connection], row_factory=dict_row) as session:
-            found = session.execute(sql.SQL("select * from {}").format(sql.Identifier(schema, table))).fetchall()
+            found = session.execute(
+                sql.SQL("select * from {}").format(sql.Identifier(schema, table))
+            ).fetchall()
     return sorted(found, key=lambda row: (row["id"], row.get("valid_from", row["updated_at"])))
 
 
@@ -42,7 +44,9 @@ def check_history(versions: list[Row]) -> None:
 
 
 def current(versions: list[Row]) -> list[Row]:
-    return [{name: row[name] for name in ("id", "name", "updated_at")} for row in versions if row["is_current"]]
+    return [
+        {name: row[name] for name in ("id", "name", "updated_at")} for row in versions if row["is_current"]
+    ]
 
 
 def counted(found: list[Row]) -> Counter[tuple[tuple[str, Any], ...]]:

@@ -41,10 +41,16 @@ class Entry:
     def declare(self) -> tuple[Project, Job]:
         project = Project()
         for name, url in self.urls.items():
-            kind = {"kind": "delta_local", "path": url} if name == "lake" else {"kind": "postgres", "url": url}
+            kind = (
+                {"kind": "delta_local", "path": url} if name == "lake" else {"kind": "postgres", "url": url}
+            )
             project.connection(type(name, (), kind))
         keyless = self.mode == "window"
-        columns = {"id": BigInt if keyless else Annotated[BigInt, pk()], "name": Text, "updated_at": TimestampTZ}
+        columns = {
+            "id": BigInt if keyless else Annotated[BigInt, pk()],
+            "name": Text,
+            "updated_at": TimestampTZ,
+        }
         tables = {
             name: project.table(schema="analytics", name=name)(type(name, (), {"__annotations__": columns}))
             for name in dict.fromkeys(table for _, table in self.targets)

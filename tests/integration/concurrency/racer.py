@@ -17,10 +17,11 @@ os.dup2(2, 1)
 
 def main() -> None:
     # What a run imports should not hold up the first one.
+    from race import Entry
+
     import ematix_flow.backends.delta.sink
     import ematix_flow.backends.postgres.sink
     import ematix_flow.backends.postgres.source  # noqa: F401
-    from race import Entry
 
     tell([], 0)
     for line in sys.stdin:

@@ -17,13 +17,18 @@ def query(job: int) -> str:
     return f"select id, 'job {job}' as name, updated_at from raw.orders order by id {order}"  # noqa: S608  # two words
 
 
-@pytest.mark.parametrize("target", ["origin", "other", "lake"])
-@pytest.mark.parametrize("mode", ["merge", "scd2 by the clock"])
+@pytest.mark.parametrize(
+    ("mode", "target"),
+    [("merge", "origin"), ("scd2 by the clock", "other"), ("merge", "lake"), ("scd2 by the clock", "lake")],
+    ids=lambda word: word,
+)
 def test_four_jobs_that_merge_into_one_table_in_opposite_orders_come_one_after_the_other(
     racers: Racers, urls: Mapping[str, str], mode: str, target: str
 ) -> None:
     entries = [
-        Entry(urls=urls, mode=mode, job=f"job_{job}", query=query(job), targets=((target, "orders"),), times=3)
+        Entry(
+            urls=urls, mode=mode, job=f"job_{job}", query=query(job), targets=((target, "orders"),), times=3
+        )
         for job in range(4)
     ]
     reports = racers.race([[entry] for entry in entries])

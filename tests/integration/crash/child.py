@@ -54,11 +54,12 @@ def tell_of_commits() -> None:
 def main() -> None:
     tell_of_commits()
     # What a run imports is not what is measured.
+    from scene import Scene
+
     import ematix_flow.backends.delta.sink
     import ematix_flow.backends.postgres.sink
     import ematix_flow.backends.postgres.source  # noqa: F401
     from ematix_flow import Planned, Progress, Retrying, TargetResult, iter_job
-    from scene import Scene
 
     seconds, facts = json.loads(sys.argv[1])
     project, job = Scene(**facts).declare(seconds)

@@ -36,7 +36,9 @@ create function raw.slow_row() returns trigger language plpgsql as $$
     begin perform raw.pause(); return new; end $$;
 """
 # The body of a job that goes the direct path may call no function, so there the target takes its time.
-_SLOW_TARGET = "create trigger slow before insert on analytics.orders for each row execute function raw.slow_row()"
+_SLOW_TARGET = (
+    "create trigger slow before insert on analytics.orders for each row execute function raw.slow_row()"
+)
 
 # Which targets a path loads. `direct` stays inside one server, `staged` too, by way of a temporary table.
 PATHS = {
@@ -140,8 +142,12 @@ class Scene:
         project.connection(type("lake", (), {"kind": "delta_local", "path": self.lake}))
         key = Annotated[BigInt, pk()] if self.load_mode.keys else BigInt
         columns = {"id": key, "name": Text, "updated_at": TimestampTZ}
-        orders = project.table(schema="analytics", name="orders")(type("Orders", (), {"__annotations__": columns}))
-        increment = {"window": {"incremental": "updated_at"}, "log": {"incremental": False}}.get(self.mode, {})
+        orders = project.table(schema="analytics", name="orders")(
+            type("Orders", (), {"__annotations__": columns})
+        )
+        increment = {"window": {"incremental": "updated_at"}, "log": {"incremental": False}}.get(
+            self.mode, {}
+        )
         decorate: Callable[..., Job] = project.job(
             name=f"load_{self.mode}",
             targets=[Target(orders, connection=target) for target in self.targets],

@@ -62,7 +62,9 @@ def moments(number: int, choice: random.Random) -> list[Moment]:
             case _:
                 return Moment("rows", 1, choice.uniform(0, RUN_SECONDS))
 
-    return [moment(each) for each in range(number)]
+    made = [moment(each) for each in range(number)]
+    choice.shuffle(made)
+    return made
 
 
 def loading_moments(number: int, choice: random.Random) -> list[Moment]:
@@ -70,9 +72,11 @@ def loading_moments(number: int, choice: random.Random) -> list[Moment]:
     return [Moment("rows", 1, choice.uniform(0, RUN_SECONDS)) for _ in range(number)]
 
 
-def strike(scene: Scene, moment: Moment, blow: Blow) -> tuple[Fell, list[Phase]]:
-    """Run the job in a process of its own and strike it; returns when the process has ended."""
-    with _child(scene) as child:
+def strike(
+    scene: Scene, moment: Moment, blow: Blow, seconds: float = RUN_SECONDS
+) -> tuple[Fell, list[Phase]]:
+    """Run the job, for so long, in a process of its own and strike it; returns when the process has ended."""
+    with _child(scene, seconds) as child:
         seen = _wait_for(child, moment, len(scene.targets))
         hit = True
         match blow:
@@ -101,9 +105,9 @@ def histogram(title: str, fell: Iterable[Fell]) -> str:
 
 
 @contextmanager
-def _child(scene: Scene) -> Iterator[subprocess.Popen[str]]:
+def _child(scene: Scene, seconds: float) -> Iterator[subprocess.Popen[str]]:
     child = subprocess.Popen(
-        [sys.executable, "-W", "ignore", str(_CHILD), json.dumps([RUN_SECONDS, asdict(scene)])],
+        [sys.executable, "-W", "ignore", str(_CHILD), json.dumps([seconds, asdict(scene)])],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

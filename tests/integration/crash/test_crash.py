@@ -18,7 +18,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from deltalake import DeltaTable
 from integration.crash.readers import Watch, watching
 from integration.crash.scene import MODES, PATHS, Scene, state
 from integration.crash.strikes import Blow, Fell, Moment, histogram, loading_moments, moments, strike
@@ -35,7 +34,7 @@ KILLS = int(os.environ.get("EMATIX_CRASH_KILLS", "24"))
 TERMINATIONS = KILLS // 3
 SEED = int(os.environ.get("EMATIX_CRASH_SEED", random.SystemRandom().randrange(10**6)))
 # Runs wait most of their time, so several go on at once.
-AT_ONCE = 3
+AT_ONCE = 4
 
 # Along diagonals, so that the first few already have every path and every mode.
 CELLS = [
@@ -98,7 +97,7 @@ def test_a_keyless_append_without_a_window_is_added_whole_or_not_at_all(
     scene = new_scene(cell)
     source = scene.change_source(0)
     (target,) = scene.targets
-    for moment in moments(max(2, KILLS // 36), random.Random(SEED)):
+    for moment in moments(max(2, KILLS // 36), dice()):
         before = scene.read(target) or []
         _, phases = strike(scene, moment, Blow.KILL)
         after = settled(scene, target) or []
@@ -109,6 +108,26 @@ def test_a_keyless_append_without_a_window_is_added_whole_or_not_at_all(
         assert state(scene.read(target) or []) == state([*after, *source])
 
 
+@pytest.mark.parametrize("path", ["direct", "staged", "fan-out"])
+def test_the_long_statement_of_a_killed_process_does_not_hold_up_the_next_run(
+    new_scene: NewScene, path: str
+) -> None:
+    scene = new_scene(("merge", path))
+    before = scene.change_source(0)
+    recover(scene)
+    scene.slow_the_target()
+    source = scene.change_source(1)
+    strike(scene, Moment("rows", 1, 0.3), Blow.KILL, seconds=120)
+    recover(scene)
+    for target in scene.targets:
+        assert state(scene.read(target) or []) == state(scene.expected(before, source))
+
+
+def dice() -> random.Random:
+    """Falls as it did in an earlier run with this seed."""
+    return random.Random(SEED)  # noqa: S311  # moments are no secret
+
+
 # --- the campaign ------------------------------------------------------------------------------------
 
 
@@ -117,11 +136,12 @@ def perform(new_scene: NewScene, cells: list[tuple[str, str]], number: int, blow
     chosen = cells[: max(1, number // 2)]
     struck_at = moments if blow is Blow.KILL else loading_moments
     dealt: list[list[Moment]] = [[] for _ in chosen]
-    for each, moment in enumerate(struck_at(number, random.Random(SEED))):
+    for each, moment in enumerate(struck_at(number, dice())):
         dealt[each % len(chosen)].append(moment)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         running = [
-            pool.submit(play, new_scene, cell, struck, blow) for cell, struck in zip(chosen, dealt, strict=True)
+            pool.submit(play, new_scene, cell, struck, blow)
+            for cell, struck in zip(chosen, dealt, strict=True)
         ]
         return [each.result() for each in running]
 
@@ -184,7 +204,11 @@ def leave_nothing_behind(scene: Scene) -> None:
                 "select relnamespace::regnamespace::text || '.' || relname from pg_class "
                 "where relkind = 'r' and oid >= 16384 and relnamespace <> 'pg_catalog'::regnamespace"
             ).fetchall()
-            assert {name for (name,) in tables} <= {"raw.orders", "analytics.orders", "ematix_flow.watermarks"}
+            assert {name for (name,) in tables} <= {
+                "raw.orders",
+                "analytics.orders",
+                "ematix_flow.watermarks",
+            }
 
 
 @contextmanager
@@ -206,10 +230,10 @@ def settled(scene: Scene, target: str) -> list[Row] | None:
 
 
 def orphans(scene: Scene) -> int:
-    if "lake" not in scene.targets:
-        return 0
-    table = DeltaTable(f"{scene.lake}/analytics/orders")
-    return len(table.vacuum(retention_hours=0, dry_run=True, enforce_retention_duration=False, keep_versions=[*range(table.version() + 1)]))
+    """How many files a lake holds that no version names: a later vacuum takes them, and nobody reads them."""
+    table = Path(scene.lake, "analytics", "orders")
+    log = "".join(path.read_text() for path in table.glob("_delta_log/*.json"))
+    return sum(path.name not in log for path in table.glob("*.parquet"))
 
 
 def tell(dramas: list[Drama], blow: Blow) -> None:

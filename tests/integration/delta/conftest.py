@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +16,35 @@ from support.s3 import Bucket
 from ematix_flow.backends.delta.sink import DeltaSink
 from ematix_flow.casts import Cast
 from ematix_flow.conform import arrow_schema
+from ematix_flow.history import physical_table
 from ematix_flow.migration import diff
 from ematix_flow.plan import (
     Action,
     AddMissing,
     AddNewKeys,
     AddRows,
+    AddVersions,
     ArrowStream,
     Everything,
     Form,
+    MergeRows,
     ReadColumn,
     ReadPlan,
     ReplaceRows,
+    ReplaceSlice,
     TargetPlan,
 )
 from ematix_flow.results import LoadCounts
-from ematix_flow.spec import Append, DeltaConnection, Table, Truncate
+from ematix_flow.spec import (
+    Append,
+    DeltaConnection,
+    JobTarget,
+    LoadMode,
+    Merge,
+    Scd2,
+    Table,
+    Truncate,
+)
 from ematix_flow.state import TargetState, Watermark
 from ematix_flow.streams import Batches
 
@@ -43,19 +57,14 @@ def target_plan(
     action: Action,
     watermark: Watermark | None = None,
     show_values: bool = True,
+    clock: datetime | None = None,
 ) -> TargetPlan:
     """The plan that planning would make for a target seen like this."""
     columns = tuple(
         ReadColumn(name=column.name, source=column.type, declared=column.type, cast=Cast.NONE)
         for column in table.columns
     )
-    match action:
-        case AddNewKeys(keys=keys):
-            mode: Append | Truncate = Append(keys=keys)
-        case ReplaceRows(keys=keys):
-            mode = Truncate(keys=keys)
-        case AddRows() | AddMissing():
-            mode = Append()
+    mode = mode_of(action)
     return TargetPlan(
         job=JOB,
         connection="lake",
@@ -63,15 +72,41 @@ def target_plan(
         stored=state.stored,
         mode=mode,
         action=action,
-        steps=diff(state, mode.keys).steps,
+        steps=diff(state, ()).steps,
         path=ArrowStream(why="rows travel"),
         read=ReadPlan(
             job=JOB, query="select", columns=columns, window=Everything(why="a test"), form=Form.ARROW
         ),
         watermark=watermark,
-        clock=state.clock,
+        clock=clock or state.clock,
         show_values=show_values,
     )
+
+
+def mode_of(action: Action) -> LoadMode:
+    """The mode that an action carries out."""
+    match action:
+        case MergeRows():
+            return Merge(
+                keys=action.keys,
+                update=action.update,
+                deletes=action.deletes,
+                allow_empty_source=action.allow_empty_source,
+            )
+        case AddVersions():
+            return Scd2(
+                keys=action.keys,
+                compare=action.compare,
+                valid_from=action.valid_from,
+                deletes=action.deletes,
+                allow_empty_source=action.allow_empty_source,
+            )
+        case ReplaceRows(keys=keys):
+            return Truncate(keys=keys)
+        case AddNewKeys(keys=keys) | ReplaceSlice(keys=keys):
+            return Append(keys=keys)
+        case AddRows() | AddMissing():
+            return Append()
 
 
 def batches(plan: TargetPlan, rows: Iterable[Sequence[Mapping[str, Any]]]) -> Batches:
@@ -99,13 +134,25 @@ class Lake:
         action: Action,
         *groups: Sequence[Mapping[str, Any]],
         watermark: Watermark | None = None,
+        clock: datetime | None = None,
     ) -> LoadCounts:
-        """One run, from looking at the target to the commit."""
+        """One run, from looking at the target to the commit; one without a watermark is another job's."""
         with self.sink() as sink:
+            state = sink.observe(self.physical(table, action))
             plan = target_plan(
-                sink.observe(table), table, action, watermark, show_values=self.connection.show_values
+                state, table, action, watermark, show_values=self.connection.show_values, clock=clock
             )
+            if watermark is None:
+                plan = replace(plan, job="another_job")
             return sink.load(plan, batches(plan, groups))
+
+    def physical(self, table: Table, action: Action) -> Table:
+        """The table with what the mode adds to it."""
+        return physical_table(JobTarget(table=table, connection=self.connection, mode=mode_of(action)))
+
+    def mode(self, action: Action) -> LoadMode:
+        """The mode that an action carries out."""
+        return mode_of(action)
 
     def stored(self, table: Table, cursor: str, like: Watermark) -> str | None:
         """The watermark that a next run would see."""
@@ -128,11 +175,21 @@ class Lake:
         return self.handle(table).version()
 
 
+def local_lake(home: Path) -> Lake:
+    """A lake in a folder."""
+    return Lake(connection=DeltaConnection(name="lake", url=str(home)), location=str(home))
+
+
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     """A lake in a folder that does not exist yet."""
-    home = tmp_path / "a lake"
-    return Lake(connection=DeltaConnection(name="lake", url=str(home)), location=str(home))
+    return local_lake(tmp_path / "a lake")
+
+
+@pytest.fixture(scope="session")
+def make_lake() -> Callable[[Path], Lake]:
+    """Makes a lake in a folder, for tests that need many."""
+    return local_lake
 
 
 @pytest.fixture

@@ -135,8 +135,8 @@ def test_values_are_hidden_where_the_connection_says_so(lake: Any, rows: list[di
 
 
 def test_keys_are_compared_a_chunk_and_a_block_at_a_time(lake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ematix_flow.backends.delta.writer._CHUNK_BYTES", 1)
-    monkeypatch.setattr("ematix_flow.backends.delta.writer._BLOCK_ROWS", 1)
+    monkeypatch.setattr("ematix_flow.backends.delta.portions.CHUNK_BYTES", 1)
+    monkeypatch.setattr("ematix_flow.backends.delta.portions.BLOCK_ROWS", 1)
     action = AddNewKeys(keys=KEYS, uniqueness=PROVEN)
     for id_ in (1, 4, 2):
         lake.load(ORDERS, AddRows(), [order(id_, "Rome")])

@@ -12,8 +12,18 @@ from deltalake import write_deltalake
 from psycopg import sql
 
 from ematix_flow.errors import LoadError, WatermarkError
-from ematix_flow.plan import Action, AddNewKeys, AddRows, Proven, ReplaceRows, TargetPlan, Unproven
-from ematix_flow.spec import Column, Table
+from ematix_flow.plan import (
+    Action,
+    AddNewKeys,
+    AddRows,
+    MergeRows,
+    Proven,
+    ReplaceRows,
+    TargetPlan,
+    Uniqueness,
+    Unproven,
+)
+from ematix_flow.spec import Column, Deletes, Table
 from ematix_flow.state import Watermark
 from ematix_flow.streams import Batches, ServerSelect, StreamCancelledError
 from ematix_flow.types import Scalar
@@ -29,12 +39,23 @@ ORDERS = Table(
 CURSOR = "column at TimestampTZ"
 PROVEN = Proven(why="a test")
 UNPROVEN = Unproven(why="a test")
+
+
+def merge(deletes: Deletes | None, uniqueness: Uniqueness) -> MergeRows:
+    return MergeRows(
+        keys=("id",), update=("city",), deletes=deletes, allow_empty_source=True, uniqueness=uniqueness
+    )
+
+
 ACTIONS = [
     pytest.param(AddRows(), id="add rows"),
     pytest.param(AddNewKeys(keys=("id",), uniqueness=PROVEN), id="add new keys"),
     pytest.param(AddNewKeys(keys=("id",), uniqueness=UNPROVEN), id="add checked keys"),
     pytest.param(ReplaceRows(keys=("id",), uniqueness=PROVEN), id="replace rows"),
     pytest.param(ReplaceRows(keys=("id",), uniqueness=UNPROVEN), id="replace checked rows"),
+    pytest.param(merge(None, PROVEN), id="merge rows"),
+    pytest.param(merge(None, UNPROVEN), id="merge checked rows"),
+    pytest.param(merge(Deletes.HARD, UNPROVEN), id="merge rows and delete"),
 ]
 
 
@@ -89,11 +110,11 @@ def test_a_watermark_never_moves_backwards_with_rows(lake: Any) -> None:
     assert lake.rows(ORDERS) == [order(1), order(2)]
 
 
-def test_each_cursor_has_its_own_watermark(lake: Any) -> None:
+def test_only_the_watermark_of_the_last_run_counts(lake: Any) -> None:
     other = Watermark(cursor="transaction 0123", value="4294967296", type=Scalar.BIGINT)
     lake.load(ORDERS, AddRows(), [order(1)], watermark=mark(1))
     lake.load(ORDERS, AddRows(), [order(2)], watermark=other)
-    assert lake.stored(ORDERS, CURSOR, mark(1)) == mark(1).value
+    assert lake.stored(ORDERS, CURSOR, mark(1)) is None
     assert lake.stored(ORDERS, other.cursor, other) == other.value
 
 

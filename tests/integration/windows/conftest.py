@@ -11,12 +11,27 @@ from typing import Annotated, Any
 import psycopg
 import pytest
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ematix_flow import Job, Project, pk, plan_job, run_job
 from ematix_flow.plan import Everything, SinceTransaction
 from ematix_flow.results import LoadCounts
 from ematix_flow.types import BigInt, Text
+
+# What stands in every source; the clock passes the moments of raw.ahead one by one.
+TABLES = """
+    create schema raw;
+    create table raw.t (id bigint primary key, v text, n integer, at timestamptz, d date, tags text[], doc jsonb);
+    insert into raw.t values
+        (1, 'a', 1, '2024-01-01 12:00Z', '2024-01-01', '{x,y}', '{"k": "p", "q": [1]}'),
+        (2, 'b', 2, '2024-01-02 12:00Z', '2024-01-02', '{y}', '{"k": "q"}'),
+        (3, 'c', 3, '2024-01-03 12:00Z', '2024-01-03', '{}', '{}');
+    create table raw.u (id bigint primary key, w text);
+    insert into raw.u values (1, 'p'), (2, 'q'), (3, 'r');
+    create table raw.ahead (id bigint primary key, v text, at timestamptz, doc jsonb);
+    insert into raw.ahead
+        select s, 'now', clock_timestamp() + s * interval '1 s', '{"at": "now"}' from unnest('{0,2,8,40}'::int[]) as s
+"""
 
 # As the engine's own sessions: what is compared must not depend on the database's settings.
 SETTINGS = "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres"
@@ -32,11 +47,16 @@ class Stand:
     job: Job
     query: str
 
+    @property
+    def database(self) -> str:
+        """The name of the source's database."""
+        return str(conninfo_to_dict(self.origin)["dbname"])
+
     def do(self, *statements: str) -> None:
-        """Run statements in the source, each in a transaction of its own."""
+        """Run statements in the source, each in a transaction of its own; `{db}` stands for the database's name."""
         with psycopg.connect(self.origin, autocommit=True) as session:
             for statement in statements:
-                session.execute(sql.SQL(statement))
+                session.execute(sql.SQL(statement.replace("{db}", self.database)))
 
     def run(self) -> LoadCounts:
         """Run the job."""
@@ -104,13 +124,13 @@ def path(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def stand(
-    pair: tuple[str, str], path: str, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Stand]:
-    """Makes stands in the two databases, which are emptied first; each in a project of its own."""
+def stand(pair: tuple[str, str], path: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Stand]:
+    """Makes stands in the two databases, of which the source holds TABLES alone; each in a project of its own."""
     origin, target = pair[0], pair[path == "stream"]
     for dsn in pair:
         _empty(dsn)
+    with psycopg.connect(origin, autocommit=True) as session:
+        session.execute(sql.SQL(TABLES))
     monkeypatch.setenv("ORIGIN_DSN", origin)
     monkeypatch.setenv("WAREHOUSE_DSN", target)
 
@@ -125,10 +145,7 @@ def stand(
 def _empty(dsn: str) -> None:
     """Drop what a test made: schemas, settings of the database."""
     with psycopg.connect(dsn, autocommit=True) as session:
-        session.execute(
-            sql.SQL("alter database {} reset all").format(sql.Identifier(session.info.dbname))
-        )
+        session.execute(sql.SQL("alter database {} reset all").format(sql.Identifier(session.info.dbname)))
         session.execute("set client_min_messages = warning")
         session.execute("drop schema if exists raw, raw2, analytics, ematix_flow, public cascade")
         session.execute("create schema public")
-        session.execute("create schema raw")

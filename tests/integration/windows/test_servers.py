@@ -8,7 +8,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,7 +20,8 @@ from psycopg.conninfo import make_conninfo
 
 from ematix_flow import Project, pk, plan_job, run_job
 from ematix_flow.embedded import Embedded
-from ematix_flow.plan import ArrowStream, Everything, InsertSelect, Path as ReadPath, SinceTransaction
+from ematix_flow.plan import ArrowStream, Everything, InsertSelect, SinceTransaction
+from ematix_flow.plan import Path as ReadPath
 from ematix_flow.types import BigInt, Text
 
 ANEW = "no watermark is stored for this query and source yet"
@@ -177,7 +178,11 @@ def test_an_unlogged_table_is_read_anew_after_a_crash_has_emptied_it(
     servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dsn = fresh(servers.start("first"))
-    execute(dsn, "create unlogged table raw.x (id bigint primary key, v text)", "insert into raw.x values (1, 'a')")
+    execute(
+        dsn,
+        "create unlogged table raw.x (id bigint primary key, v text)",
+        "insert into raw.x values (1, 'a')",
+    )
     merge = Merge(monkeypatch, "select id, v from raw.x")
     merge.between(dsn, dsn)
     merge.run()
@@ -272,8 +277,7 @@ def foreign_data_wrapper() -> Path | None:
     [
         ("import foreign schema raw limit to (t) from server far into far", "far.t is a foreign table"),
         (
-            "create table far.t (id bigint, v text) partition by range (id);"
-            "create foreign table far.t1 partition of far.t for values from (0) to (10) server far options (schema_name 'raw', table_name 't')",
+            "create table far.t (id bigint, v text) partition by range (id); create foreign table far.t1 partition of far.t for values from (0) to (10) server far options (schema_name 'raw', table_name 't')",
             "far.t is something that is not an ordinary table",
         ),
     ],

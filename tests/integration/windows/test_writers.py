@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import sys
 import threading
 import time
 from collections import Counter
@@ -23,18 +24,18 @@ from psycopg import errors
 
 WRITERS = int(os.environ.get("EMATIX_WRITERS", "6"))
 SECONDS = float(os.environ.get("EMATIX_WRITING_SECONDS", "5"))
-HELD_ROWS = 200
+HELD_ROWS = 200  # there from the beginning, and updated
 
 # What a writer may meet: it gives up its transaction and goes on.
 GIVEN_UP = (errors.DeadlockDetected, errors.LockNotAvailable, errors.UniqueViolation, errors.QueryCanceled)
 
 # Table-wide commands need every writer to be out of the way, and wait for that only briefly.
 REWRITES = [
-    "alter table raw.t alter v type text using v || '~'",
-    "vacuum full raw.t",
-    "cluster raw.t using t_pkey",
+    "alter table raw.w alter v type text using v || '~'",
+    "vacuum full raw.w",
+    "cluster raw.w using w_pkey",
 ]
-UPKEEP = [*REWRITES, "vacuum freeze raw.t", "alter table raw.t alter v type text using rtrim(v, '~')"]
+UPKEEP = [*REWRITES, "vacuum freeze raw.w", "alter table raw.w alter v type text using rtrim(v, '~')"]
 
 
 class Writer:
@@ -64,11 +65,11 @@ class Writer:
 
     def _insert(self) -> None:
         key = self._random.randrange(10**9) * 100 + self._number
-        self._session.execute("insert into raw.t values (%s, %s)", (key, f"{self._number}"))
+        self._session.execute("insert into raw.w values (%s, %s)", (key, f"{self._number}"))
 
     def _update(self) -> None:
         self._session.execute(
-            "update raw.t set v = left(v || %s, 40) where id = %s",
+            "update raw.w set v = left(v || %s, 40) where id = %s",
             (str(self._random.randrange(10)), self._random.randrange(HELD_ROWS)),
         )
 
@@ -137,10 +138,13 @@ def running(jobs: list[Callable[[], None]]) -> Iterator[None]:
 
 @pytest.mark.parametrize("path", ["inside", "stream"])
 def test_a_polling_merge_loses_nothing_that_writers_write(stand: Callable[..., Any], path: str) -> None:
-    here = stand("select id, v from raw.t")
+    def report(told: str) -> None:
+        sys.stderr.write(f"\n{told}")
+
+    here = stand("select id, v from raw.w")
     here.do(
-        "create table raw.t (id bigint primary key, v text)",
-        f"insert into raw.t select g, 'begun' from generate_series(0, {HELD_ROWS - 1}) as g",
+        "create table raw.w (id bigint primary key, v text)",
+        "insert into raw.w select g, 'begun' from generate_series(0, 199) as g",
     )
     here.run()
     assert here.why() == ""
@@ -158,8 +162,11 @@ def test_a_polling_merge_loses_nothing_that_writers_write(stand: Callable[..., A
 
     written = sum((writer.done for writer in writers), Counter[str]())
     rows = len(here.held())
-    print(f"\n{path}: {rows} rows, {len(polls)} polls read {sum(p.read for p in polls)}; last read {last.read}")
-    print(f"  writers: {dict(written)}\n  upkeep: {dict(upkeep)}")
+    report(
+        f"{path}: {rows} rows, {len(polls)} polls read {sum(p.read for p in polls)}, the last run {last.read}"
+    )
+    report(f"writers: {dict(written)}")
+    report(f"upkeep: {dict(upkeep)}")
     assert sum(poll.inserted for poll in polls) > 0
     assert sum(poll.updated for poll in polls) > 0
     assert sum(poll.read for poll in polls) < len(polls) * rows  # it was a window that was read

@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 
 from ematix_flow.backends.delta.keys import (
     different_rows,
+    distinct_keys,
+    key_numbers,
+    near,
     new_rows,
     null_keys,
-    range_predicate,
     repeated_rows,
+    same_keys,
     without,
 )
 from ematix_flow.backends.delta.text import shown
@@ -96,12 +99,58 @@ def test_a_row_travels_whole_arrays_included() -> None:
     assert new_rows(rows, [held], ["id"]).to_pylist() == [{"id": 2, "name": "b", "x": None, "tags": None}]
 
 
-def test_the_scan_is_bounded_by_numbers() -> None:
-    rows = pa.table({'a "b"': pa.array([3, -1, 7], pa.int32()), "name": ["x", "y", "z"]})
-    found = range_predicate(rows, ['a "b"', "name"])
-    assert found is not None
-    assert " ".join(found.split()) == '"a ""b""" between -1 and 7'
+# --- keys that are looked for ------------------------------------------------------------------------
 
 
-def test_a_key_without_numbers_bounds_nothing() -> None:
-    assert range_predicate(pa.table({"name": ["x"]}), ["name"]) is None
+@given(rows=st.lists(pairs), others=st.lists(pairs))
+def test_same_keys_pairs_every_row_with_every_other_of_its_key(
+    rows: list[tuple[int, str]], others: list[tuple[int, str]]
+) -> None:
+    found = same_keys(keyed(rows), keyed(others), KEYS.names)
+    wanted = [(i, j) for i, row in enumerate(rows) for j, other in enumerate(others) if row == other]
+    assert list(zip(*(column.to_pylist() for column in found), strict=True)) == wanted
+
+
+@given(rows=st.lists(pairs, min_size=1))
+def test_key_numbers_number_the_distinct_keys(rows: list[tuple[int, str]]) -> None:
+    numbers = key_numbers(keyed(rows)).to_pylist()
+    assert len(set(zip(numbers, rows, strict=True))) == len(set(numbers)) == len(set(rows))
+    assert set(numbers) == set(range(len(set(rows))))
+    assert distinct_keys(keyed(rows), KEYS.names).num_rows == len(set(rows))
+
+
+# --- where they can lie ------------------------------------------------------------------------------
+
+
+def condition(*groups: pa.Table, keys: tuple[str, ...] = ("a.b c", "name")) -> str | None:
+    found = near(groups, keys)
+    return None if found is None else " ".join(found.split())
+
+
+def test_few_numbers_and_texts_are_listed() -> None:
+    rows = pa.table({"a.b c": pa.array([3, -1, 3], pa.int32()), "name": ["x", "it's", "x"]})
+    assert condition(rows) == """("a.b c" in (3, -1) and "name" in ('x', 'it''s'))"""
+
+
+def test_many_numbers_are_bounded_and_many_texts_are_not() -> None:
+    rows = pa.table({"a.b c": range(1001), "name": [str(n) for n in range(1001)]})
+    assert condition(rows) == """("a.b c" between 0 and 1000)"""
+    assert condition(rows, keys=("name",)) is None
+
+
+def test_keys_lie_in_either_group_and_an_empty_one_has_none() -> None:
+    group = pa.table({"id": [1]})
+    assert (
+        condition(group, group.slice(1), pa.table({"id": [7]}), keys=("id",))
+        == '("id" in (1)) or ("id" in (7))'
+    )
+
+
+def test_one_group_that_may_lie_anywhere_bounds_nothing() -> None:
+    numbers, texts = pa.table({"id": [1], "name": ["x"]}), pa.table({"id": [2], "name": ["nul \0"]})
+    assert condition(numbers, texts, keys=("name",)) is None
+
+
+@pytest.mark.parametrize("values", [[1.5], [True], [b"x"]])
+def test_other_types_bound_nothing(values: list[Any]) -> None:
+    assert condition(pa.table({"id": values}), keys=("id",)) is None

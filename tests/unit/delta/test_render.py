@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -13,16 +13,20 @@ from ematix_flow.plan import (
     AddMissing,
     AddNewKeys,
     AddRows,
+    AddVersions,
     ArrowStream,
     ColumnRange,
     Everything,
     Form,
+    MergeRows,
     Proven,
     ReadPlan,
     ReplaceRows,
+    ReplaceSlice,
+    Slice,
     TargetPlan,
 )
-from ematix_flow.spec import Append, Column, Table
+from ematix_flow.spec import Append, Column, Deletes, Table
 from ematix_flow.state import Watermark
 from ematix_flow.types import Scalar
 
@@ -48,6 +52,7 @@ def plan(action: Action, *steps: Step, watermark: Watermark | None = None) -> Ta
             job="load_orders", query="", columns=(), window=Everything(why="a test"), form=Form.ARROW
         ),
         watermark=watermark,
+        clock=datetime(2024, 1, 3, tzinfo=UTC),
     )
 
 
@@ -58,6 +63,26 @@ WINDOW = ColumnRange(
     lookback=timedelta(0),
     bound="2024-01-02 00:00:00+00",
 )
+
+
+SLICE = Slice(column="at", type=Scalar.TIMESTAMPTZ, start="2024-01-01", end="2024-01-02")
+
+
+def merge(deletes: Deletes | None, update: tuple[str, ...] = ("city", "at")) -> MergeRows:
+    return MergeRows(
+        keys=("id",), update=update, deletes=deletes, allow_empty_source=False, uniqueness=PROVEN
+    )
+
+
+def versions(deletes: Deletes | None, valid_from: str | None) -> AddVersions:
+    return AddVersions(
+        keys=("id",),
+        compare=("city",),
+        valid_from=valid_from,
+        deletes=deletes,
+        allow_empty_source=False,
+        uniqueness=PROVEN,
+    )
 
 
 @pytest.mark.parametrize(
@@ -73,6 +98,39 @@ WINDOW = ColumnRange(
             f"append to {PLACE} the rows that its own slice lacks where \"at\" >= '2024-01-01 00:00:00+00'",
         ),
         (ReplaceRows(keys=(), uniqueness=PROVEN), f"overwrite {PLACE} with the rows"),
+        (
+            ReplaceSlice(window=SLICE, keys=(), uniqueness=PROVEN),
+            f"overwrite with the rows those of {PLACE} where \"at\" >= '2024-01-01' and \"at\" < '2024-01-02'",
+        ),
+        (
+            merge(None),
+            f"set city, at of the rows of {PLACE} that differ in them; add the rows whose key (id) it does not hold",
+        ),
+        (
+            merge(Deletes.HARD, update=()),
+            "leave held rows alone; add the rows whose key (id) it does not hold; delete the rows whose key is not read",
+        ),
+        (
+            merge(Deletes.SOFT, update=("at",)),
+            (
+                f"set at of the rows of {PLACE} that differ in them; add the rows whose key (id) it does not hold; "
+                "set deleted_at of the rows whose key is not read, and clear it where it is read"
+            ),
+        ),
+        (
+            versions(None, "at"),
+            (
+                f"add to {PLACE} a version of each key (id), from at on, that differs from the one that holds then in "
+                "city; end the one before it"
+            ),
+        ),
+        (
+            versions(Deletes.SOFT, None),
+            (
+                f"add to {PLACE} a version of each key (id), from now on, that differs from the one that holds then in "
+                "city; end the one before it; end the current versions of keys that are not read"
+            ),
+        ),
     ],
 )
 def test_each_way_of_loading_is_told(action: Action, line: str) -> None:

@@ -25,6 +25,8 @@ _SETTINGS = {
     "extra_float_digits": "1",
     "bytea_output": "hex",
     "standard_conforming_strings": "on",  # as a query's text was read when it was judged
+    "quote_all_identifiers": "off",  # else the names of types are quoted, too
+    "array_nulls": "on",
     "lc_time": "C",
     "lc_numeric": "C",
     "lc_monetary": "C",
@@ -76,6 +78,17 @@ def connect(address: Address) -> psycopg.Connection:
     except psycopg.Error as error:
         raise unavailable(address, error) from cause(address, error)
     return session
+
+
+def mark_lock(mark: int) -> sql.Composed:
+    """The advisory lock by which two sessions find that they work in one database.
+
+    And as one role, with one search path: a query that would see other rows, or other tables, as the target's role is
+    not for the target's session.
+    """
+    return sql.SQL("hashtextextended(current_user || E'\\n' || current_setting('search_path'), {})").format(
+        mark
+    )
 
 
 def settings_statement() -> sql.Composed:

@@ -23,7 +23,7 @@ from ematix_flow.backends.postgres.ddl import (
     table_sql,
 )
 from ematix_flow.backends.postgres.select import source_select
-from ematix_flow.backends.postgres.session import Address, cause, connect, is_transient, reason
+from ematix_flow.backends.postgres.session import Address, cause, connect, is_transient, mark_lock, reason
 from ematix_flow.backends.postgres.stage import (
     STAGE,
     checked_key,
@@ -99,7 +99,7 @@ class PostgresSink:
     def _observe(self, table: Table) -> TargetState:
         self._lock("table", table.schema, table.name)
         mark = random.randbits(63)
-        self._session.execute(sql.SQL("select pg_advisory_xact_lock({})").format(mark))
+        self._session.execute(sql.SQL("select pg_advisory_xact_lock({})").format(mark_lock(mark)))
         live = catalog.live_table(table, self._session.execute(catalog.table_query(table)).fetchall())
         return TargetState(
             stored=table,

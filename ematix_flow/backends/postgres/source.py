@@ -17,6 +17,7 @@ from ematix_flow.backends.postgres.session import (
     Address,
     cause,
     connect,
+    mark_lock,
     reason,
     settings_statement,
     unavailable,
@@ -138,7 +139,7 @@ class PostgresSource:
 
     def _is_held(self, mark: int) -> bool:
         """Whether another session of this very database holds the advisory lock."""
-        (taken,) = self._row(sql.SQL("select pg_try_advisory_xact_lock({})").format(mark))
+        (taken,) = self._row(sql.SQL("select pg_try_advisory_xact_lock({})").format(mark_lock(mark)))
         return not taken
 
     def _row(self, query: sql.SQL | sql.Composed) -> Any:

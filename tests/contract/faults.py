@@ -1,0 +1,330 @@
+"""Faults that the scenarios must find: each is one small change to the code that loads rows.
+
+A fault is put into a copy of the code, and the scenarios of `test_scenarios.py` then run on that.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+_PG, _DELTA = "ematix_flow/backends/postgres", "ematix_flow/backends/delta"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong, in which file, and how: a text that stands there once, and what stands there instead."""
+
+    what: str
+    file: str
+    text: str
+    instead: str
+    place: str = "one database"  # the backend whose scenarios find it
+
+    def __str__(self) -> str:
+        return f"{Path(self.file).stem}: {self.what}"
+
+
+FAULTS = [
+    # --- Postgres: rows of a key ---------------------------------------------------------------------
+    Fault("NULL equals nothing", f"{_PG}/stage.py", "{} is distinct from {}", "{} <> {}"),
+    Fault(
+        "rows that repeat another one are kept",
+        f"{_PG}/stage.py",
+        '"select distinct on ({}) {} from {}"',
+        '"select {1} from {2}"',
+    ),
+    Fault(
+        "a key is compared by its first column",
+        f"{_PG}/stage.py",
+        "for key in keys\n",
+        "for key in keys[:1]\n",
+    ),
+    Fault("NULL is let into a key", f"{_PG}/sink.py", "if nulls:", "if nulls and not keys:"),
+    Fault(
+        "different rows of a key are let in",
+        f"{_PG}/sink.py",
+        "if conflicting:",
+        "if conflicting and not keys:",
+    ),
+    Fault("an empty source deletes everything", f"{_PG}/sink.py", "if read == 0:", "if read == -1:"),
+    # --- Postgres: append, truncate, merge ------------------------------------------------------------
+    Fault(
+        "a key that is looked up is not found",
+        f"{_PG}/append.py",
+        "as s where not exists (select",
+        "as s where true or not exists (select",
+        "without index",
+    ),
+    Fault(
+        "what is replaced is not emptied",
+        f"{_PG}/append.py",
+        'sql.SQL("delete from {}{}")',
+        'sql.SQL("delete from {}{} where false")',
+        "one statement",
+    ),
+    Fault(
+        "every row that is met counts as updated",
+        f"{_PG}/merge.py",
+        "    stale = differs(columns, held, given)\n",
+        '    stale = sql.Composed([sql.SQL("true")])\n',
+        "one statement",
+    ),
+    Fault(
+        "all columns are set, whatever update says",
+        f"{_PG}/merge.py",
+        "if column.name in action.update)",
+        "if column.name not in action.keys)",
+    ),
+    Fault(
+        "a row that was read is deleted too",
+        f"{_PG}/merge.py",
+        '"not exists (select from {} as s where {})"',
+        '"not exists (select from {} as s where false and {})"',
+    ),
+    Fault(
+        "a mark of a deletion is made anew each time",
+        f"{_PG}/merge.py",
+        'where {} is null and {}"',
+        'where ({} is null or true) and {}"',
+    ),
+    Fault(
+        "a row that is found again keeps its mark",
+        f"{_PG}/merge.py",
+        "if action.deletes is Deletes.SOFT:  # it was found again",
+        "if action.deletes is Deletes.HARD:",
+    ),
+    # --- Postgres: scd2 -------------------------------------------------------------------------------
+    Fault(
+        "a version is not closed by the next one",
+        f"{_PG}/versions.py",
+        '        LoadStatement(_end(plan, action, sql.SQL("v.ematix_held_until is null")), Count.CLOSED),\n',
+        "",
+        "without index",
+    ),
+    Fault(
+        "a late version does not end the one before it",
+        f"{_PG}/versions.py",
+        '        LoadStatement(_end(plan, action, sql.SQL("v.ematix_held_until is not null")), Count.NOTHING),\n',
+        "",
+    ),
+    Fault(
+        "a closed version stays current",
+        f"{_PG}/versions.py",
+        "{is_current} = false from {timeline}",
+        "{is_current} = true from {timeline}",
+        "without index",
+    ),
+    Fault(
+        "every new version is current",
+        f"{_PG}/versions.py",
+        "ematix_until, ematix_until is null from",
+        "ematix_until, true from",
+        "without index",
+    ),
+    Fault(
+        "a version ends a microsecond early",
+        f"{_PG}/versions.py",
+        "{valid_to} = v.ematix_until",
+        "{valid_to} = v.ematix_until - interval '1 microsecond'",
+    ),
+    Fault(
+        "a row that comes back as it was makes no version",
+        f"{_PG}/versions.py",
+        "coalesce(lag(ematix_rank) over w = 1, false)",
+        "coalesce(lag(ematix_rank) over w is not null, false)",
+    ),
+    Fault(
+        "at one instant a version ends after the next began",
+        f"{_PG}/versions.py",
+        "{valid_to}, 0, true, false, null from held",
+        "{valid_to}, 2, true, false, null from held",
+    ),
+    Fault(
+        "the same instant with other values corrects nothing",
+        f"{_PG}/versions.py",
+        "v.ematix_rank = 1 and v.ematix_corrected and",
+        "v.ematix_rank = 1 and not v.ematix_corrected and",
+    ),
+    Fault(
+        "what is compared is not restricted",
+        f"{_PG}/versions.py",
+        "if column.name in action.compare)",
+        "if column.name not in action.keys)",
+    ),
+    Fault(
+        "what was closed is closed again",
+        f"{_PG}/versions.py",
+        "where t.{is_current} and not exists",
+        "where not exists",
+    ),
+    Fault(
+        "a clock that is behind moves history back",
+        f"{_PG}/versions.py",
+        '"greatest({clock}, (select greatest(',
+        '"coalesce({clock}, (select greatest(',
+    ),
+    # --- Postgres: counts -----------------------------------------------------------------------------
+    Fault(
+        "what does not differ counts as updated",
+        f"{_PG}/statements.py",
+        "updated=conflicting - filtered if changes",
+        "updated=conflicting if changes",
+        "one statement",
+    ),
+    Fault(
+        "closings count as updates",
+        f"{_PG}/statements.py",
+        "replace(counts, closed=counts.closed + rows)",
+        "replace(counts, updated=counts.updated + rows)",
+    ),
+    # --- Delta ----------------------------------------------------------------------------------------
+    Fault(
+        "NULL equals everything",
+        f"{_DELTA}/compare.py",
+        "pc.fill_null(differ, pc.xor(one.is_null(), other.is_null()))",
+        "pc.fill_null(differ, False)",
+        "lake",
+    ),
+    Fault(
+        "NULL is let into a key",
+        f"{_DELTA}/checks.py",
+        "    if null_count:\n",
+        "    if null_count < 0:\n",
+        "lake",
+    ),
+    Fault(
+        "rows that repeat another one are kept",
+        f"{_DELTA}/checks.py",
+        "for number in group[1:]]",
+        "for number in group[2:]]",
+        "lake",
+    ),
+    Fault(
+        "what is replaced is looked for in too narrow a range",
+        f"{_DELTA}/keys.py",
+        'format(name, limits["min"], limits["max"])',
+        'format(name, limits["min"] + 1, limits["max"])',
+        "lake in portions",
+    ),
+    Fault(
+        "a row that is found again keeps its mark",
+        f"{_DELTA}/merge.py",
+        "        stale = pc.or_(stale, old.column(DELETED_AT).is_valid())\n",
+        "        stale = pc.or_(stale, stale)\n",
+        "lake",
+    ),
+    Fault(
+        "a row that was read is marked as deleted too",
+        f"{_DELTA}/merge.py",
+        "gone = new_rows(unmarked, read, action.keys)",
+        "gone = unmarked",
+        "lake",
+    ),
+    Fault(
+        "only the first portion is looked up",
+        f"{_DELTA}/merge.py",
+        "found = pa.concat_arrays([found, theirs])",
+        "found = theirs",
+        "lake in portions",
+    ),
+    Fault(
+        "what was read in another portion counts as gone",
+        f"{_DELTA}/changes.py",
+        "read.append(chunk.select(self.action.keys))",
+        "read = [chunk.select(self.action.keys)]",
+        "lake in portions",
+    ),
+    Fault(
+        "a version is not closed by the next one",
+        f"{_DELTA}/versions.py",
+        'rows=pa.concat_tables([_ending(held.rows.take(ended["row"]), ended["until"]), versions]),',
+        'rows=pa.concat_tables([held.rows.take(ended["row"]), versions]),',
+        "lake",
+    ),
+    Fault(
+        "at one instant a version ends after the next began",
+        f"{_DELTA}/versions.py",
+        "_END, _START, _OBSERVATION = 0, 1, 2",
+        "_END, _START, _OBSERVATION = 2, 0, 1",
+        "lake",
+    ),
+    Fault(
+        "a row that comes back as it was makes no version",
+        f"{_DELTA}/versions.py",
+        'pc.greater_equal(before["rank"], _START)',
+        'pc.greater_equal(before["rank"], _END)',
+        "lake",
+    ),
+    Fault(
+        "every new version is current",
+        f"{_DELTA}/versions.py",
+        "VALID_TO: until, IS_CURRENT: until.is_null()})\n\n\ndef _ending",
+        "VALID_TO: until, IS_CURRENT: pc.invert(pc.equal(0, 1))})\n\n\ndef _ending",
+        "lake",
+    ),
+    Fault(
+        "a correction makes a version more",
+        f"{_DELTA}/versions.py",
+        "inserted=versions.num_rows - len(replaced),",
+        "inserted=versions.num_rows,",
+        "lake",
+    ),
+    Fault(
+        "what was corrected counts as closed",
+        f"{_DELTA}/versions.py",
+        "closed=_number_current(changed) - _number_current(replacing),",
+        "closed=_number_current(changed),",
+        "lake",
+    ),
+    Fault(
+        "a clock that is behind moves history back",
+        f"{_DELTA}/versions.py",
+        'return _latest(now, latest["start_max"].take(place), latest["end_max"].take(place))',
+        "return now",
+        "lake",
+    ),
+]
+
+
+def put(fault: Fault | None, home: Path) -> None:
+    """Make a copy of the code and the contract in `home`, with the fault in it."""
+    for part in ("ematix_flow", "tests/contract", "tests/support", "tests/conftest.py", "pyproject.toml"):
+        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2
+        (home / part).parent.mkdir(parents=True, exist_ok=True)
+        copy(ROOT / part, home / part)
+    if fault is not None:
+        file = home / fault.file
+        file.write_text(file.read_text(encoding="utf-8").replace(fault.text, fault.instead), encoding="utf-8")
+
+
+def run_scenarios(home: Path, place: str, environ: Mapping[str, str]) -> tuple[int, str]:
+    """pytest's exit code and what it says of the scenarios of one backend, up to the first that fails."""
+    words = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-x",
+        "-q",
+        "--tb=line",
+        "-p",
+        "no:randomly",
+        "-p",
+        "no:cacheprovider",
+    ]
+    path = os.pathsep.join([str(home), str(home / "tests")])
+    done = subprocess.run(
+        [*words, "tests/contract/test_scenarios.py", "-k", f"[{place}"],
+        cwd=home,
+        env={**environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr

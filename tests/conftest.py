@@ -22,6 +22,20 @@ hypothesis.settings.register_profile("ematix", deadline=None)
 hypothesis.settings.load_profile("ematix")
 
 
+# What takes minutes runs by its own command (see CONTRIBUTING), but for a share of it that stays in every run.
+_SLOW = ("integration/crash", "integration/concurrency", "integration/windows", "contract/test_histories.py")
+_SHARE = ("test_writers.py", "test_opposite_orders.py", "test_stale_handles.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is slow by where it lies."""
+    here = Path(__file__).parent
+    for item in items:
+        place = item.path.relative_to(here).as_posix()
+        if place.startswith(_SLOW) and item.path.name not in _SHARE:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
     """The DSN of a server that lives as long as the test session."""

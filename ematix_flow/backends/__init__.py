@@ -60,8 +60,8 @@ class Sink(AbstractContextManager["Sink"], Protocol):
             UnsupportedTypeError: a column's type cannot be stored here.
         """
 
-    def watermark(self, cursor: str, type_: DataType) -> Watermark | None:
-        """What the last committed run of this job stored under `cursor`, a value of `type_`."""
+    def watermark(self, job: str, cursor: str, type_: DataType) -> Watermark | None:
+        """What the last committed run of a job stored under `cursor`, a value of `type_`."""
 
     def render(self, plan: TargetPlan) -> tuple[str, ...]:
         """The statements a load would run, for a reader."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ematix_flow.plan.cursors import Cursor, NoCursor, cursor_for
+from ematix_flow.plan.cursors import ColumnCursor, Cursor, NoCursor, TransactionCursor, cursor_for
 from ematix_flow.plan.explain import describe_action, describe_path, describe_window, explain
 from ematix_flow.plan.make import make_plan, migration_of
 from ematix_flow.plan.values import (
@@ -40,6 +40,7 @@ __all__ = [
     "AddRows",
     "AddVersions",
     "ArrowStream",
+    "ColumnCursor",
     "ColumnRange",
     "Cursor",
     "Everything",
@@ -59,6 +60,7 @@ __all__ = [
     "Slice",
     "StagedSelect",
     "TargetPlan",
+    "TransactionCursor",
     "Uniqueness",
     "Unproven",
     "cursor_for",

@@ -126,6 +126,7 @@ def _target_plan(
         watermark=None if request.window else watermark_after(cursor, source, state),
         clock=state.clock,
         show_values=target.connection.show_values,
+        previous_name=job.job.previous_name,
         notes=(*_notes(target, read), *(f"ignored: {drift}" for drift in migration.drifts)),
     )
 

@@ -234,6 +234,7 @@ class TargetPlan:
     watermark: Watermark | None  # written with the rows
     clock: datetime  # the target's, after the lock: when the run takes place
     show_values: bool = True
+    previous_name: str | None = None  # of the job; a watermark stored under it is void once this run commits
     notes: tuple[str, ...] = ()
     sql: tuple[str, ...] = ()  # rendered by the target's sink, for a reader
 

@@ -11,11 +11,21 @@ from ematix_flow.body import Given, Query, Rows, SourceHandle, call_body
 from ematix_flow.errors import EmatixError, PlanError, SchemaDriftError
 from ematix_flow.history import physical_table
 from ematix_flow.manifest import ResolvedJob
-from ematix_flow.plan import Cursor, JobPlan, NoCursor, TargetPlan, cursor_for, make_plan, migration_of
+from ematix_flow.plan import (
+    ColumnCursor,
+    Cursor,
+    JobPlan,
+    NoCursor,
+    TargetPlan,
+    TransactionCursor,
+    cursor_for,
+    make_plan,
+    migration_of,
+)
 from ematix_flow.query import source_tables
 from ematix_flow.results import LoadCounts, TargetResult
-from ematix_flow.spec import Incremental, JobTarget
-from ematix_flow.state import Inquiry, RunRequest, SourceColumn, SourceState, TargetState
+from ematix_flow.spec import Incremental, Job, JobTarget
+from ematix_flow.state import Inquiry, RunRequest, SourceColumn, SourceState, TargetState, Watermark
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +115,13 @@ def _declared_columns(opened: Sequence[Opened]) -> tuple[SourceColumn, ...]:
     return tuple(SourceColumn(name=name, type=type_) for name, type_ in declared.items())
 
 
+def _stored(sink: Sink, job: Job, cursor: ColumnCursor | TransactionCursor) -> Watermark | None:
+    """The job's watermark, else the one that it kept under its previous name."""
+    names = [job.name] if job.previous_name is None else [job.name, job.previous_name]
+    found = (sink.watermark(name, cursor.name, cursor.type) for name in names)
+    return next((watermark for watermark in found if watermark is not None), None)
+
+
 def _plan(
     job: ResolvedJob, request: RunRequest, given: Given, source: SourceState, opened: Sequence[Opened]
 ) -> tuple[JobPlan, list[TargetResult]]:
@@ -116,7 +133,7 @@ def _plan(
         cursor = cursor_for(job.job, each.target, select, source)
         state = each.state
         if not isinstance(cursor, NoCursor):
-            state = replace(state, watermark=each.sink.watermark(cursor.name, cursor.type))
+            state = replace(state, watermark=_stored(each.sink, job.job, cursor))
         try:
             make_plan(job, request, select, source, [(each.target, cursor, state)])
         except SchemaDriftError as error:

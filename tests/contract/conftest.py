@@ -49,11 +49,11 @@ def backends(databases: Sessions, tmp_path_factory: pytest.TempPathFactory) -> M
     """Each backend by its name."""
     origin, other = databases
     return {
-        "one database": OneDatabase(origin),
-        "one statement": OneStatement(origin),
+        "staged": OneDatabase(origin),
+        "direct": OneStatement(origin),
         "tracked": Tracked(origin),
-        "without index": WithoutIndex(origin),
-        "two databases": TwoDatabases(origin, other),
+        "unindexed": WithoutIndex(origin),
+        "streamed": TwoDatabases(origin, other),
         "lake": Lake(origin, tmp_path_factory.mktemp("lake")),
-        "lake in portions": LakeInPortions(origin, tmp_path_factory.mktemp("portions")),
+        "portions": LakeInPortions(origin, tmp_path_factory.mktemp("portions")),
     }

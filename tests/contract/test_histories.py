@@ -20,9 +20,9 @@ from ematix_flow.testing import MemoryBackend
 
 # The backends of a place take turns.
 PLACES: Mapping[str, list[str]] = {
-    "one database": ["one database", "one statement", "without index"],
-    "two databases": ["two databases"],
-    "lake": ["lake in portions", "lake"],
+    "one database": ["staged", "direct", "unindexed"],
+    "two databases": ["streamed"],
+    "lake": ["portions", "lake"],
 }
 WANTED = os.environ.get("EMATIX_HISTORIES")
 EACH = 50 if WANTED is None else -(-int(WANTED) // (len(PLACES) * len(FAMILIES)))

@@ -20,8 +20,8 @@ from ematix_flow.testing import MemoryBackend, Row
 KEYED = [name for name, mode in MODES.items() if mode.keys]
 KEEPING_EVERYTHING = ["append by key", "merge", "merge of one column", "scd2", "scd2 of one column"]
 MODES_OF: Mapping[str, Iterable[str]] = {
-    "one database": MODES,
-    "one statement": [
+    "staged": MODES,
+    "direct": [
         "append",
         "append by key",
         "truncate",
@@ -30,15 +30,13 @@ MODES_OF: Mapping[str, Iterable[str]] = {
         "merge of one column",
     ],
     "tracked": KEEPING_EVERYTHING,
-    "without index": KEYED,
-    "two databases": MODES,
+    "unindexed": KEYED,
+    "streamed": MODES,
     "lake": MODES,
-    "lake in portions": MODES,
+    "portions": MODES,
 }
 PLACES = [(place, mode) for place, modes in MODES_OF.items() for mode in modes]
-CHECKED = [
-    (place, mode) for place, mode in PLACES if mode in KEYED and place not in ("one statement", "tracked")
-]
+CHECKED = [(place, mode) for place, mode in PLACES if mode in KEYED and place not in ("direct", "tracked")]
 DELETING = [(place, mode) for place, mode in PLACES if mode in MAY_BE_EMPTY]
 
 
@@ -108,9 +106,7 @@ def test_a_column_more_is_null_in_what_is_held_and_then_a_column_like_any_other(
     agree(backend, memory, [{**one, "note": "x"}, {**other, "note": "y"}])
 
 
-@pytest.mark.parametrize(
-    "place", ["one database", "without index", "two databases", "lake", "lake in portions"]
-)
+@pytest.mark.parametrize("place", ["staged", "unindexed", "streamed", "lake", "portions"])
 @pytest.mark.parametrize("closing", [None, Deletes.SOFT])
 def test_a_clock_that_is_behind_the_history_moves_after_it(
     backends: Mapping[str, Backend], place: str, closing: Deletes | None

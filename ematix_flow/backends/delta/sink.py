@@ -86,12 +86,12 @@ class DeltaSink:
             alters=Alters.NULLABLE_COLUMNS,
         )
 
-    def watermark(self, cursor: str, type_: DataType) -> Watermark | None:
-        """What the table's log holds for this job and cursor, at the version that was observed."""
+    def watermark(self, job: str, cursor: str, type_: DataType) -> Watermark | None:
+        """What the table's log holds for a job and cursor, at the version that was observed."""
         if self._handle is None:
             return None
         with reading(self._store, self._table):
-            version = held_version(self._handle, watermarks.app_id(self._store.job, cursor))
+            version = held_version(self._handle, watermarks.app_id(job, cursor))
         if version is None:
             return None
         return Watermark(cursor=cursor, value=watermarks.to_text(version, type_), type=type_)
@@ -214,9 +214,12 @@ def _voids(plan: TargetPlan, handle: DeltaTable) -> tuple[Transaction, ...]:
     """A run that keeps no watermark makes the stored one void: it writes rows of its own, which a later run under the
     old watermark would not mend. A slice is no run of that kind.
     """
-    if plan.watermark is not None or isinstance(plan.read.window, Slice):
+    if isinstance(plan.read.window, Slice):
         return ()
-    return (void(handle, plan.job),)
+    previous = (
+        () if plan.previous_name is None else (void(handle, plan.previous_name),)
+    )  # has passed on what it had
+    return previous if plan.watermark is not None else (void(handle, plan.job), *previous)
 
 
 def _written_schema(plan: TargetPlan, given: pa.Schema, handle: DeltaTable) -> pa.Schema:

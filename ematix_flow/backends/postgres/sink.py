@@ -116,12 +116,12 @@ class PostgresSink:
             else Alters.NOTHING,
         )
 
-    def watermark(self, cursor: str, type_: DataType) -> Watermark | None:
-        """What the last committed run of this job stored under `cursor`."""
+    def watermark(self, job: str, cursor: str, type_: DataType) -> Watermark | None:
+        """What the last committed run of a job stored under `cursor`."""
         with self._failing_clearly():
             if not self._has_watermarks():
                 return None
-            query = watermarks.read_watermark(self._state_schema, self._address.job, self._table, cursor)
+            query = watermarks.read_watermark(self._state_schema, job, self._table, cursor)
             row = self._row(query)
         return Watermark(cursor=cursor, value=row[0], type=type_) if row else None
 
@@ -162,6 +162,8 @@ class PostgresSink:
             self._session.execute(watermarks.write_watermark(state, job, plan.table, plan.watermark))
         elif not isinstance(plan.read.window, Slice) and self._has_watermarks():
             self._session.execute(watermarks.delete_watermark(state, job, plan.table))
+        if plan.previous_name is not None and self._has_watermarks():  # it has passed on what it had
+            self._session.execute(watermarks.delete_watermark(state, plan.previous_name, plan.table))
 
     def cancel(self) -> None:
         """Cancel the running statement. From any thread."""

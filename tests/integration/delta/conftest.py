@@ -158,7 +158,7 @@ class Lake:
         """The watermark that a next run would see."""
         with self.sink() as sink:
             sink.observe(table)
-            found = sink.watermark(cursor, like.type)
+            found = sink.watermark(JOB, cursor, like.type)
             return None if found is None else found.value
 
     def handle(self, table: Table) -> DeltaTable:

@@ -38,6 +38,7 @@ class PostgresSource:
     def __init__(self, *, connection: PostgresConnection, job: str, environ: Mapping[str, str]) -> None:
         self._address = Address.resolve(connection, job, environ)
         self._readers: list[Any] = []
+        self._holder: psycopg.Connection | None = None
 
     @property
     def name(self) -> str:
@@ -57,6 +58,8 @@ class PostgresSource:
         for reader in self._readers:
             reader.close()
         self._session.close()
+        if self._holder is not None:
+            self._holder.close()
 
     def read(
         self, sql: str
@@ -72,6 +75,7 @@ class PostgresSource:
     def describe(self, inquiry: Inquiry) -> SourceState:
         """Columns, types and facts of the query, which is prepared and not executed."""
         try:
+            self._hold_tables(inquiry.text)
             columns = self._columns(inquiry.text)
             relations = [
                 catalog.relation(row)
@@ -104,12 +108,21 @@ class PostgresSource:
         for reader in self._readers:
             reader.adbc_cancel()
 
+    def _hold_tables(self, text: str) -> None:
+        """Lock the query's tables, as reading them does, before the snapshot is taken and for as long as we read.
+
+        Who truncates a table and fills it again holds readers up; a snapshot from before would then show the table empty
+        (PostgreSQL manual, MVCC, "Caveats"). Planning locks partitions, too, and executes nothing.
+        """
+        self._holder = holder = connect(self._address)
+        holder.read_only = True
+        holder.autocommit = False
+        _prepare(holder, text)
+        holder.execute(sql.SQL("explain {}").format(raw(text)))
+
     def _columns(self, text: str) -> tuple[SourceColumn, ...]:
         """The query's columns by the server's own word: preparing also refuses several statements."""
-        self._row(sql.SQL("select 1"))  # opens the transaction, so that preparing stands inside it
-        prepared = self._session.pgconn.prepare(b"", text.encode())
-        if prepared.status != psycopg.pq.ExecStatus.COMMAND_OK:
-            raise psycopg.errors.error_from_result(prepared)
+        _prepare(self._session, text)
         described = self._session.pgconn.describe_prepared(b"")
         names = [(described.fname(n) or b"").decode() for n in range(described.nfields)]
         types = sql.SQL(", ").join(
@@ -188,3 +201,11 @@ class PostgresSource:
         return SourceQueryError(
             job=self._address.job, reason=f"{self.name} refuses the query: {self._address.redact(text)}"
         )
+
+
+def _prepare(session: psycopg.Connection, text: str) -> None:
+    """Have the server parse a query inside a transaction; it refuses several statements."""
+    session.execute("select 1")  # opens the transaction
+    prepared = session.pgconn.prepare(b"", text.encode())
+    if prepared.status != psycopg.pq.ExecStatus.COMMAND_OK:
+        raise psycopg.errors.error_from_result(prepared)

@@ -109,6 +109,9 @@ class SourceState:
     columns: tuple[SourceColumn, ...]
     server: str | None = None  # identity of server and database; None where transactions cannot be tracked
     relations: tuple[Relation, ...] = ()
+    overloads: tuple[
+        str, ...
+    ] = ()  # visible functions, operators and casts of somebody's that built-in calls may mean
     snapshot_xmin: int | None = (
         None  # 64-bit id below which every transaction had ended, see pg_snapshot_xmin
     )

@@ -81,18 +81,7 @@ def _differences(state: TargetState, live: Table) -> Iterator[_Alteration | Drif
             )
     left_over = [column for column in _surplus(declared, live) if column.name not in renamed.values()]
     yield from (_needless(declared, column) for column in left_over)
-    yield from _one_version_only(declared, live)
     yield from _comment_differences(declared, live)
-
-
-def _one_version_only(declared: Table, live: Table) -> Iterator[Drift]:
-    """A history needs room for several versions of a key."""
-    histories = [set(key.columns) for key in declared.unique_keys if key.only_current]
-    for unique in (live.primary_key, *(key.columns for key in live.unique_keys)):
-        if unique and any(set(unique) <= history for history in histories):
-            yield Drift(
-                text=f"a unique index on ({', '.join(unique)}) leaves room for one version of a row only"
-            )
 
 
 def _type_difference(table: Table, declared: Column, live: Column) -> Iterator[_Alteration | Drift]:

@@ -110,6 +110,10 @@ def _transaction_cursor(target: JobTarget, select: Select | None, source: Source
         return NoCursor(why="the body yields record batches")
     if source.server is None or source.snapshot_xmin is None:
         return NoCursor(why="the source has no transaction ids to track, or is a standby")
+    if source.overloads:
+        return NoCursor(
+            why=f"{source.overloads[0]} is somebody's own beside the built-in one, and might be called"
+        )
     trackable = tracking(select)
     if isinstance(trackable, Untrackable):
         return NoCursor(why=trackable.reason)

@@ -91,6 +91,8 @@ def _server_path(target: TargetPlan, select: Select, source: SourceState) -> Pat
 
 def _more_than_tables(select: Select, source: SourceState) -> str | None:
     """Why the query might run somebody's code: what its text cannot tell, and the catalog can."""
+    if source.overloads:
+        return f"{source.overloads[0]} is somebody's own beside the built-in one, and might be what it means"
     for relation in source.relations:
         name = f"{relation.schema}.{relation.name}"
         if relation.kind not in _TABLES:

@@ -75,6 +75,30 @@ _TABLE = sql.SQL(
 _OWNER = sql.SQL("select pg_has_role(relowner, 'usage') from pg_class where oid = to_regclass({})")
 
 
+# Over built-in types only: an extension's functions of its own types are called by nobody else.
+OVERLOADS = sql.SQL(
+    """
+    select coalesce(array_agg(name order by name), '{}') from (
+        select distinct p.proname::text || '()' as name from pg_proc p
+        where p.oid >= 16384 and pg_function_is_visible(p.oid)
+          and exists (select from pg_proc b
+                      where b.pronamespace = 'pg_catalog'::regnamespace and b.proname = p.proname)
+          and not exists (select from pg_type t where t.oid = any (p.proargtypes::oid[])
+                          and t.typnamespace <> 'pg_catalog'::regnamespace)
+        union
+        select o.oprname::text from pg_operator o
+        where o.oid >= 16384 and pg_operator_is_visible(o.oid)
+          and not exists (select from pg_type t where t.oid in (o.oprleft, o.oprright)
+                          and t.typnamespace <> 'pg_catalog'::regnamespace)
+        union
+        select format_type(c.castsource, null) || '::' || format_type(c.casttarget, null) from pg_cast c
+        where c.oid >= 16384 and c.castmethod = 'f'
+          and not exists (select from pg_type t where t.oid in (c.castsource, c.casttarget)
+                          and t.typnamespace <> 'pg_catalog'::regnamespace)) as named
+    """
+)
+
+
 def quoted(schema: str | None, name: str) -> sql.Literal:
     """A table's name as text for `to_regclass`; without a schema the server's search path decides."""
     parts = [part.replace('"', '""') for part in (schema, name) if part is not None]

@@ -86,6 +86,7 @@ class PostgresSource:
             return SourceState(
                 columns=columns,
                 relations=tuple(relations),
+                overloads=tuple(self._row(catalog.OVERLOADS)[0]),
                 server=None if in_recovery else server,
                 snapshot_xmin=int(xmin),
                 bound=self._bound(inquiry, columns),

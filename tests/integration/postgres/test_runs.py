@@ -11,7 +11,7 @@ import pytest
 from psycopg import sql
 
 from ematix_flow import Job, Project, pk
-from ematix_flow.errors import DuplicateKeyError, NullKeyError, RunError, SchemaDriftError
+from ematix_flow.errors import DuplicateKeyError, NullKeyError, RunError, SchemaDriftError, SourceQueryError
 from ematix_flow.plan import ArrowStream, InsertSelect, StagedSelect
 from ematix_flow.run import plan_job, run_job
 from ematix_flow.types import BigInt, Text, TimestampTZ
@@ -169,6 +169,34 @@ def test_a_function_disguised_as_a_column_can_write_nothing(
     job = keyed_job(project, dsn, query="select e.event_id, e.wipe as name, e.received_at from raw.events e")
     with pytest.raises(RunError, match="cannot execute DELETE in a read-only transaction"):
         run_job(job, project=project)
+
+
+OVERLOADS = [
+    "create function public.lower(v varchar) returns text language plpgsql volatile as {body}",
+    """create function public.same(a varchar, b varchar) returns boolean language plpgsql volatile as {body};
+    create operator public.= (leftarg = varchar, rightarg = varchar, function = public.same)""",
+    """create function public.told(n bigint) returns text language plpgsql volatile as {body};
+    create cast (bigint as text) with function public.told(bigint)""",
+]
+WIPES = "$$ begin delete from raw.events; return null; end $$"
+
+
+@pytest.mark.parametrize("overload", OVERLOADS)
+def test_an_overload_of_what_is_built_in_can_write_nothing(
+    events: psycopg.Connection, dsn: str, project: Project, overload: str
+) -> None:
+    events.execute("alter table raw.events alter name type varchar")
+    events.execute(overload.replace("{body}", WIPES))  # type: ignore[call-overload]  # the test's own text
+    query = (
+        "select event_id, lower(name) || event_id::text as name, received_at from raw.events "
+        "where name = 'e1'::varchar or name is null"
+    )
+    # A cast may be met by the look at the query already.
+    with pytest.raises(
+        (RunError, SourceQueryError), match="cannot execute DELETE in a read-only transaction"
+    ):
+        run_job(keyed_job(project, dsn, query=query), project=project)
+    assert rows(events, "select count(*) from raw.events") == [(100,)]
 
 
 def test_identical_duplicates_collapse_to_one(events: psycopg.Connection, dsn: str, project: Project) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from contract.faults import FAULTS, ROOT, Fault, put, run_scenarios
 
-RED, GREEN = pytest.pytest.ExitCode.TESTS_FAILED, pytest.pytest.ExitCode.OK
+RED, GREEN = pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.OK
 CASES = [(fault, fault.place, RED) for fault in FAULTS]
 if os.environ.get("EMATIX_FAULTS") == "all":
     CASES += [(None, place, GREEN) for place in sorted({fault.place for fault in FAULTS})]
@@ -24,7 +24,7 @@ else:
 @pytest.mark.slow
 @pytest.mark.parametrize(("fault", "place", "colour"), CASES, ids=str)
 def test_a_fault_turns_the_scenarios_red_and_nothing_else_does(
-    server: str, tmp_path: Path, fault: Fault | None, place: str, colour: pytest.pytest.ExitCode
+    server: str, tmp_path: Path, fault: Fault | None, place: str, colour: pytest.ExitCode
 ) -> None:
     put(fault, tmp_path)
     code, said = run_scenarios(tmp_path, place, {**os.environ, "EMATIX_PG_DSN": server})

@@ -58,7 +58,12 @@ def _refuse_new_casts(planned: pa.Schema, given: pa.Schema, read: ReadPlan) -> N
             continue
         type_ = from_arrow(given.field(column.name).type)
         if isinstance(classify(type_, column.declared), Refused):
-            raise _misfit(read.job, column, f"a later batch gives {type_}, the first one {column.source}")
+            raise misfit(
+                read.job,
+                column.name,
+                column.declared,
+                f"a later batch gives {type_}, the first one {column.source}",
+            )
 
 
 def _column(batch: pa.RecordBatch, column: ReadColumn, read: ReadPlan) -> pa.Array:
@@ -72,8 +77,8 @@ def _column(batch: pa.RecordBatch, column: ReadColumn, read: ReadPlan) -> pa.Arr
             _check_scale(array, column.declared)
     except (ValueError, pa.ArrowNotImplementedError) as error:  # ArrowInvalid is a ValueError
         if not read.show_values:
-            raise _misfit(read.job, column, "(the value is hidden)") from None
-        raise _misfit(read.job, column, str(error)) from error
+            raise misfit(read.job, column.name, column.declared, "(the value is hidden)") from None
+        raise misfit(read.job, column.name, column.declared, str(error)) from error
     return array
 
 
@@ -151,9 +156,10 @@ def _check_scale(array: pa.Array, declared: DataType) -> None:
             raise ValueError(f"{text[:80]!r} has more digits behind the point")
 
 
-def _misfit(job: str, column: ReadColumn, what: str) -> RunError:
+def misfit(job: str, column: str, declared: DataType, what: str) -> RunError:
+    """What to tell of a value that does not fit its declared type."""
     return RunError(
         job=job,
-        reason=f"column '{column.name}': a value does not fit {column.declared}: {what}; mend the row, declare a wider "
+        reason=f"column '{column}': a value does not fit {declared}: {what}; mend the row, declare a wider "
         "type, or cast it in the query",
     )

@@ -207,6 +207,13 @@ class LoadError(RunError):
 
 
 @dataclass(eq=False, kw_only=True)
+class UncheckedKeyError(LoadError):
+    """A table's own constraint refused a key of rows that went straight into it. A run meets it once, and goes on
+    through a staging table, which can tell equal rows from conflicting ones.
+    """
+
+
+@dataclass(eq=False, kw_only=True)
 class NullKeyError(LoadError):
     """Rows carry NULL in a key column."""
 

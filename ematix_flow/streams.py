@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import pyarrow as pa
 
@@ -42,7 +42,31 @@ class ServerSelect:
     statement: sql.Composed
 
 
-Stream: TypeAlias = Batches | ServerSelect
+@dataclass(frozen=True, slots=True)
+class CopyBlock:
+    """Whole records of COPY's binary format, and the length of each in bytes."""
+
+    data: bytes
+    lengths: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class CopyRows:
+    """Rows as PostgreSQL sends them, between the format's header and its trailer; each block is seen once.
+
+    Two servers exchange them as they are; `decode` makes the record batch of a block for whoever needs Arrow.
+    """
+
+    schema: pa.Schema
+    blocks: Iterator[CopyBlock]
+    decode: Callable[[CopyBlock], pa.RecordBatch]
+
+    def batches(self) -> Batches:
+        """The rows as record batches."""
+        return Batches(self.schema, map(self.decode, self.blocks))
+
+
+Stream: TypeAlias = Batches | CopyRows | ServerSelect
 
 
 @dataclass(eq=False, kw_only=True)
@@ -105,20 +129,20 @@ class Channel(Generic[T]):
 
 
 class Broadcast:
-    """One thread reads batches and hands each to every feed; a feed that is abandoned no longer holds it up."""
+    """One thread reads, and hands each piece to every feed; a feed that is abandoned no longer holds it up."""
 
-    def __init__(self, batches: Batches, feeds: int) -> None:
-        self._batches = batches
-        self._channels = tuple(Channel[pa.RecordBatch]() for _ in range(feeds))
+    def __init__(self, stream: Batches | CopyRows, feeds: int) -> None:
+        self._stream = stream
+        self._channels = tuple(Channel[Any]() for _ in range(feeds))
         self._thread = threading.Thread(target=self._read, name="ematix-read", daemon=True)
 
-    def start(self) -> tuple[Batches, ...]:
+    def start(self) -> tuple[Batches | CopyRows, ...]:
         """Start reading; one stream a feed."""
         self._thread.start()
-        return tuple(Batches(self._batches.schema, iter(channel)) for channel in self._channels)
+        return tuple(_refilled(self._stream, iter(channel)) for channel in self._channels)
 
     def abandon(self, feed: int) -> None:
-        """Say that `feed` takes no more batches."""
+        """Say that `feed` takes no more of it."""
         self._channels[feed].abandon()
 
     def stop(self) -> None:
@@ -130,8 +154,8 @@ class Broadcast:
     def _read(self) -> None:
         error: BaseException | None = None
         try:
-            for batch in self._batches.rows:
-                taken = [channel.send(batch) for channel in self._channels]
+            for piece in _pieces(self._stream):
+                taken = [channel.send(piece) for channel in self._channels]
                 if not any(taken):
                     break
         except BaseException as raised:  # noqa: BLE001  # handed to every feed, which raises it in its own thread
@@ -140,12 +164,29 @@ class Broadcast:
             channel.finish(error)
 
 
-def counted(batches: Batches, on_rows: Callable[[int, int], None]) -> Batches:
-    """The same batches; `on_rows` gets the rows and bytes of each as it passes."""
+def _pieces(stream: Batches | CopyRows) -> Iterator[Any]:
+    return stream.rows if isinstance(stream, Batches) else stream.blocks
 
-    def rows() -> Iterator[pa.RecordBatch]:
-        for batch in batches.rows:
-            yield batch
-            on_rows(batch.num_rows, batch.nbytes)
 
-    return Batches(batches.schema, rows())
+def _refilled(stream: Batches | CopyRows, pieces: Iterator[Any]) -> Batches | CopyRows:
+    """A stream of the same kind over other pieces."""
+    if isinstance(stream, Batches):
+        return replace(stream, rows=pieces)
+    return replace(stream, blocks=pieces)
+
+
+def counted(stream: Batches | CopyRows, on_rows: Callable[[int, int], None]) -> Batches | CopyRows:
+    """The same stream; `on_rows` gets the rows and bytes of each piece as it passes."""
+
+    def told() -> Iterator[Any]:
+        for piece in _pieces(stream):
+            yield piece
+            on_rows(*_size(piece))
+
+    return _refilled(stream, told())
+
+
+def _size(piece: pa.RecordBatch | CopyBlock) -> tuple[int, int]:
+    if isinstance(piece, CopyBlock):
+        return len(piece.lengths), len(piece.data)
+    return piece.num_rows, piece.nbytes

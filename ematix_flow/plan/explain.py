@@ -13,6 +13,8 @@ from ematix_flow.plan.values import (
     AddVersions,
     ArrowStream,
     ColumnRange,
+    CopyInto,
+    CopyStaged,
     Everything,
     InsertSelect,
     JobPlan,
@@ -104,6 +106,10 @@ def describe_path(path: Path) -> str:
             return f"insert … select inside the server, because {why}"
         case StagedSelect(why=why):
             return f"staged inside the server, because {why}"
+        case CopyInto(why=why):
+            return f"COPY from server to server, because {why}"
+        case CopyStaged(why=why):
+            return f"COPY from server to server and staged there, because {why}"
         case ArrowStream(why=why):
             return f"Arrow record batches, because {why}"
         case _:

@@ -11,16 +11,14 @@ from ematix_flow.manifest import ResolvedJob
 from ematix_flow.migration import Migration, diff, is_unique
 from ematix_flow.plan.columns import read_columns
 from ematix_flow.plan.cursors import Cursor, NoCursor, unfit, watermark_after, window_for
-from ematix_flow.plan.paths import inside_the_server, why_arrow
+from ematix_flow.plan.paths import form_of, inside_the_server, travelling
 from ematix_flow.plan.values import (
     Action,
     AddMissing,
     AddNewKeys,
     AddRows,
     AddVersions,
-    ArrowStream,
     ColumnRange,
-    Form,
     JobPlan,
     MergeRows,
     Proven,
@@ -65,7 +63,7 @@ def make_plan(
             query=select.text if select else None,
             columns=columns,
             window=window,
-            form=Form.ARROW,
+            form=form_of(job, select),
             show_values=_shows_values(job),
         )
         plans.append(_target_plan(job, request, select, source, (target, cursor, state), read))
@@ -111,17 +109,16 @@ def _target_plan(
             sql=(),
             reason="change the declaration or the table so that both agree",
         )
+    action = _action(job.job, target, request, read.window, state, uniqueness(target, select, source, read))
     return TargetPlan(
         job=job.job.name,
         connection=target.connection.name,
         table=target.table,
         stored=state.stored,
         mode=target.mode,
-        action=_action(
-            job.job, target, request, read.window, state, uniqueness(target, select, source, read)
-        ),
+        action=action,
         steps=migration.steps,
-        path=ArrowStream(why=why_arrow(job, target)),
+        path=travelling(job, target, select, action, state, request),
         read=read,
         watermark=None if request.window else watermark_after(cursor, source, state),
         clock=state.clock,

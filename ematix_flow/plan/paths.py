@@ -7,11 +7,16 @@ from dataclasses import replace
 from typing import assert_never
 
 from ematix_flow.manifest import ResolvedJob
+from ematix_flow.migration import is_unique
 from ematix_flow.plan.values import (
+    Action,
     AddMissing,
     AddNewKeys,
     AddRows,
     AddVersions,
+    ArrowStream,
+    CopyInto,
+    CopyStaged,
     Form,
     InsertSelect,
     JobPlan,
@@ -24,19 +29,72 @@ from ematix_flow.plan.values import (
     TargetPlan,
 )
 from ematix_flow.query import Select, attributes, impurity
-from ematix_flow.spec import Deletes, JobTarget
-from ematix_flow.state import RelationKind, SourceState, TargetState
+from ematix_flow.spec import Deletes, JobTarget, PostgresConnection
+from ematix_flow.state import RelationKind, RunRequest, SourceState, TargetState
 
 _TABLES = (RelationKind.HEAP, RelationKind.PARTITIONED, RelationKind.INHERITED)
 
 
-def why_arrow(job: ResolvedJob, target: JobTarget) -> str:
-    """Why rows leave the server, as a phrase for explain."""
+def travelling(
+    job: ResolvedJob,
+    target: JobTarget,
+    select: Select | None,
+    action: Action,
+    state: TargetState,
+    request: RunRequest,
+) -> Path:
+    """How rows that leave their server reach a target."""
+    why = _why_they_travel(job, target)
+    if form_of(job, select) is Form.ARROW or not isinstance(target.connection, PostgresConnection):
+        return ArrowStream(why=why)
+    if reason := _why_staged(action, target, state, request):
+        return CopyStaged(why=f"{why}, and {reason}")
+    return CopyInto(why=why)
+
+
+def form_of(job: ResolvedJob, select: Select | None) -> Form:
+    """What the source hands over where rows leave it."""
+    return Form.COPY if select is not None and isinstance(job.source, PostgresConnection) else Form.ARROW
+
+
+def _why_they_travel(job: ResolvedJob, target: JobTarget) -> str:
     if job.source is None:
         return "the body yields record batches"
     if job.source == target.connection:
         return "the rows do not come from a query in the target's own database, or go to several targets"
     return f"rows travel from {job.source.name} to {target.connection.name}"
+
+
+def _why_staged(action: Action, target: JobTarget, state: TargetState, request: RunRequest) -> str | None:
+    """Why rows cannot go straight into the table; None where they can.
+
+    Where nothing is held yet, the table's own index tells whether a key repeats, and NOT NULL whether one is missing;
+    only then is the load done again in a way that says which.
+    """
+    if target.label in request.staged:
+        return "a key repeats or is missing"
+    match action:
+        case AddRows() | ReplaceRows(keys=()) | ReplaceSlice(keys=()):
+            return None
+        case AddMissing():
+            return "the slice is compared with the target's"
+        case AddVersions():
+            return "versions are compared with those that are held"
+        case ReplaceSlice():
+            return "a key may be held outside of the slice"
+        case AddNewKeys() | MergeRows() if not state.empty:
+            return "their keys are looked for in the table"
+        case AddNewKeys(keys=keys) | MergeRows(keys=keys) | ReplaceRows(keys=keys):
+            return None if _refuses_bad_keys(state, keys) else "no index of the table refuses a repeated key"
+        case _:
+            assert_never(action)
+
+
+def _refuses_bad_keys(state: TargetState, keys: tuple[str, ...]) -> bool:
+    if not is_unique(state.live, keys):
+        return False
+    held = (state.live or state.stored).columns
+    return all(not column.nullable for column in held if column.name in keys)
 
 
 def inside_the_server(

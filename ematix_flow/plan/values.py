@@ -72,6 +72,7 @@ class Form(enum.Enum):
     """What the source hands over."""
 
     ARROW = "arrow"
+    COPY = "copy"  # rows as a PostgreSQL server sends them; whoever needs Arrow makes batches of them
     SERVER_SELECT = "server select"
 
 
@@ -209,13 +210,27 @@ class StagedSelect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CopyInto:
+    """Rows go from one server straight into the table of another, as they are."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyStaged:
+    """Rows go from one server into a temporary table of another, as they are, and are loaded from there."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ArrowStream:
     """Record batches travel from the source to the target."""
 
     why: str
 
 
-Path: TypeAlias = InsertSelect | StagedSelect | ArrowStream
+Path: TypeAlias = InsertSelect | StagedSelect | CopyInto | CopyStaged | ArrowStream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import stamina
 
-from ematix_flow.errors import PlanError, RunError
+from ematix_flow.errors import PlanError, RunError, UncheckedKeyError
 from ematix_flow.manifest import ResolvedJob
 from ematix_flow.plan import JobPlan
 from ematix_flow.project import Project, ematix
@@ -134,7 +134,12 @@ def _with_retries(job: ResolvedJob, request: RunRequest) -> Generator[Event, Non
                 else:
                     yield event
             if again:
-                request = replace(request, targets=frozenset(result.label for result in again))
+                refused = {result.label for result in again if isinstance(result.error, UncheckedKeyError)}
+                request = replace(
+                    request,
+                    targets=frozenset(result.label for result in again),
+                    staged=request.staged | refused,
+                )
                 raise again[0].error or AssertionError("a failure carries its error")
 
 
@@ -149,7 +154,7 @@ def _attempt(job: ResolvedJob, request: RunRequest) -> Generator[Event, None, No
 
 
 def _is_transient(error: Exception) -> bool:
-    return isinstance(error, RunError) and error.transient
+    return isinstance(error, UncheckedKeyError) or (isinstance(error, RunError) and error.transient)
 
 
 # --- what was asked ----------------------------------------------------------------------------------

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from ematix_flow.body import Query, Rows
 from ematix_flow.errors import EmatixError, LoadError
-from ematix_flow.plan import ReadPlan, TargetPlan
+from ematix_flow.plan import CopyInto, CopyStaged, ReadPlan, TargetPlan
 from ematix_flow.results import Event, Progress, TargetResult
 from ematix_flow.run.prepare import Opened, Prepared, failed
-from ematix_flow.streams import Batches, Broadcast, ServerSelect, Stream, counted
+from ematix_flow.streams import Batches, Broadcast, CopyRows, ServerSelect, Stream, counted
 
 
 def load_group(prepared: Prepared, read: ReadPlan, group: Sequence[TargetPlan]) -> Iterator[Event]:
@@ -24,7 +24,7 @@ def load_group(prepared: Prepared, read: ReadPlan, group: Sequence[TargetPlan]) 
     except EmatixError as error:
         yield from (failed(prepared.opened[plan.label].target, plan, error, 0.0) for plan in group)
         return
-    broadcast, feeds = _feeds(stream, len(group))
+    broadcast, feeds = _feeds(stream, group)
     threads = []
     for number, (plan, feed) in enumerate(zip(group, feeds, strict=True)):
         worker = _Worker(prepared.opened[plan.label], plan, feed, events, broadcast, number)
@@ -57,12 +57,18 @@ def _open_stream(prepared: Prepared, read: ReadPlan) -> Stream:
             return prepared.source.open(read)
 
 
-def _feeds(stream: Stream, targets: int) -> tuple[Broadcast | None, Sequence[Stream]]:
+def _feeds(stream: Stream, group: Sequence[TargetPlan]) -> tuple[Broadcast | None, Sequence[Stream]]:
     match stream:
         case ServerSelect():
             return None, [stream]
-        case Batches():
-            broadcast = Broadcast(stream, targets)
+        case CopyRows() if (
+            all(isinstance(plan.path, CopyInto | CopyStaged) for plan in group) and len(group) == 1
+        ):
+            return None, [
+                stream
+            ]  # what one server sends is what the other takes: a thread between them gains nothing
+        case Batches() | CopyRows():
+            broadcast = Broadcast(stream, len(group))
             return broadcast, broadcast.start()
 
 

@@ -42,7 +42,7 @@ from ematix_flow.plan import (
 from ematix_flow.results import LoadCounts
 from ematix_flow.spec import DeltaConnection, Table
 from ematix_flow.state import Alters, TargetState, Watermark
-from ematix_flow.streams import Batches, ServerSelect, Stream
+from ematix_flow.streams import Batches, CopyRows, ServerSelect, Stream
 from ematix_flow.types import DataType
 
 
@@ -113,6 +113,8 @@ class DeltaSink:
         match rows:
             case Batches():
                 incoming = Incoming(rows, plan, self._cancelled)
+            case CopyRows():
+                incoming = Incoming(rows.batches(), plan, self._cancelled)
             case ServerSelect():
                 raise self._failed(
                     plan, "a Delta table is loaded from record batches, not by a server's select"

@@ -5,14 +5,16 @@ The user's text is kept to the letter; the newlines around it end a trailing `--
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import assert_never
 
 from psycopg import sql
 
 from ematix_flow.backends.postgres.types import type_sql
 from ematix_flow.casts import Cast
-from ematix_flow.plan import ColumnRange, Everything, Form, ReadColumn, ReadPlan, SinceTransaction, Slice
-from ematix_flow.types import DataType, Decimal, ListOf, Scalar, Varchar
+from ematix_flow.plan import ColumnRange, Everything, ReadColumn, ReadPlan, SinceTransaction, Slice
+from ematix_flow.state import SourceColumn
+from ematix_flow.types import DataType, Decimal, Foreign, Scalar, Varchar
 
 # A guard raises by casting this text, with the offending value behind it, to an integer; `guard_reason` finds it in
 # the server's message.
@@ -25,12 +27,22 @@ _HAS_NAN = (Scalar.REAL, Scalar.DOUBLE)
 
 
 def source_select(read: ReadPlan) -> sql.Composed:
-    """The wrapped select of a read, in the form it asks for."""
+    """The wrapped select of a read."""
     columns = sql.SQL(", ").join(
-        sql.SQL("{} as {}").format(_expression(column, read.form), sql.Identifier(column.name))
-        for column in read.columns
+        sql.SQL("{} as {}").format(_declared(column), sql.Identifier(column.name)) for column in read.columns
     )
     return sql.SQL("select {} from {}{}").format(columns, wrapped(windowed_text(read)), _where(read))
+
+
+def readable_select(text: str, columns: Sequence[SourceColumn]) -> sql.Composed:
+    """A query as it is, but for columns of types that we do not know, which become text."""
+    shown = sql.SQL(", ").join(
+        sql.SQL("{}::text as {}").format(_q(column.name), sql.Identifier(column.name))
+        if isinstance(column.type, Foreign)
+        else _q(column.name)
+        for column in columns
+    )
+    return sql.SQL("select {} from {}").format(shown, wrapped(raw(text)))
 
 
 def wrapped(text: sql.Composable) -> sql.Composed:
@@ -62,13 +74,6 @@ def windowed_text(read: ReadPlan) -> sql.Composable:
 
 
 # --- columns -----------------------------------------------------------------------------------------
-
-
-def _expression(column: ReadColumn, form: Form) -> sql.Composable:
-    value = _declared(column)
-    if form is Form.SERVER_SELECT or column.source is None:
-        return value
-    return _for_arrow(column, value)
 
 
 def _declared(column: ReadColumn) -> sql.Composable:
@@ -120,55 +125,6 @@ def _unfit_for_declared(column: ReadColumn, value: sql.Composable) -> sql.Compos
             return sql.SQL("{0}::timestamp <> {0}::date").format(value)  # the cast would drop a time of day
         case _:
             return None
-
-
-def _for_arrow(column: ReadColumn, value: sql.Composable) -> sql.Composable:
-    """The column in a form that the driver turns into Arrow without loss, or raises.
-
-    The driver reads numerics as text at half the cost of its own conversion.
-    """
-    if isinstance(column.declared, Decimal):
-        return sql.SQL("{}::text").format(value)
-    unfit = _unfit_for_arrow(column.declared, value)
-    if unfit is None:
-        return value
-    guarded = sql.SQL("case when {} then {}::text::{} else {} end").format(
-        unfit,
-        _raise(f"column '{column.name}': record batches cannot carry the value", value),
-        type_sql(column.declared),
-        value,
-    )
-    if isinstance(column.declared, ListOf) and _reads_as_text(column.declared.element):
-        return sql.SQL("({})::text[]").format(guarded)
-    return guarded
-
-
-def _unfit_for_arrow(type_: DataType, value: sql.Composable) -> sql.Composed | None:
-    """Whether the driver would turn the value into another one; None for types that it reads faithfully.
-
-    It makes arbitrary numbers of infinite dates and timestamps, and plain arrays of those with several dimensions
-    or a lower bound of their own. At an interval of more hours than 64 bits of nanoseconds hold (2,562,047) it
-    fails without naming the column.
-    """
-    match type_:
-        case Scalar.DATE | Scalar.TIMESTAMP | Scalar.TIMESTAMPTZ:
-            return sql.SQL("not isfinite({})").format(value)
-        case Scalar.INTERVAL:
-            return sql.SQL("abs(extract(hour from {})) > 2562046").format(value)
-        case ListOf(element=element):
-            shape = sql.SQL("array_ndims({0}) > 1 or array_lower({0}, 1) <> 1").format(value)
-            unfit = _unfit_for_arrow(element, sql.SQL("u.e"))
-            if unfit is None:
-                return shape
-            return sql.SQL("{} or exists (select from unnest({}) as u (e) where {})").format(
-                shape, value, unfit
-            )
-        case _:
-            return None
-
-
-def _reads_as_text(element: DataType) -> bool:
-    return isinstance(element, Decimal) or element in (Scalar.UUID, Scalar.JSON, Scalar.JSONB)
 
 
 def _raise(what: str, value: sql.Composable) -> sql.Composed:

@@ -14,7 +14,9 @@ import psycopg
 from psycopg import errors, sql
 
 from ematix_flow.backends.postgres import catalog, checks, load, watermarks
+from ematix_flow.backends.postgres.append import emptied
 from ematix_flow.backends.postgres.copy import encode
+from ematix_flow.backends.postgres.copyout import HEADER, TRAILER
 from ematix_flow.backends.postgres.ddl import (
     create_schema,
     migration_statements,
@@ -29,17 +31,34 @@ from ematix_flow.backends.postgres.stage import (
     checked_key,
     column_names,
     copy_into,
+    copy_records,
     create_stage,
     fill_stage,
+    stream_names,
 )
 from ematix_flow.backends.postgres.statements import Count, LoadStatement, added, insert_account, told
-from ematix_flow.errors import DuplicateKeyError, EmptySourceError, LoadError, NullKeyError
+from ematix_flow.errors import (
+    DuplicateKeyError,
+    EmptySourceError,
+    LoadError,
+    NullKeyError,
+    UncheckedKeyError,
+)
 from ematix_flow.migration import CreateSchema, Drift
-from ematix_flow.plan import AddRows, AddVersions, ArrowStream, InsertSelect, MergeRows, Slice, TargetPlan
+from ematix_flow.plan import (
+    AddRows,
+    AddVersions,
+    ArrowStream,
+    CopyInto,
+    InsertSelect,
+    MergeRows,
+    Slice,
+    TargetPlan,
+)
 from ematix_flow.results import LoadCounts
 from ematix_flow.spec import Deletes, PostgresConnection, Table
 from ematix_flow.state import Alters, TargetState, Watermark
-from ematix_flow.streams import Batches, ServerSelect, Stream
+from ematix_flow.streams import Batches, CopyRows, ServerSelect, Stream
 from ematix_flow.types import DataType
 
 # The statement of a process that was killed would run to its end, and hold the table's lock until then. Servers look
@@ -131,6 +150,9 @@ class PostgresSink:
         match plan.path:
             case InsertSelect():
                 statements += [each.statement for each in load.direct_load(plan, source_select(plan.read))]
+            case CopyInto():
+                statements += [each.statement for each in emptied(plan)]
+                statements.append(copy_records(table_sql(plan.stored), stream_names(plan)))
             case ArrowStream() if isinstance(plan.action, AddRows):
                 statements.append(copy_into(table_sql(plan.stored), column_names(plan)))
             case _:
@@ -202,6 +224,8 @@ class PostgresSink:
         match rows, plan.path, plan.action:
             case ServerSelect(statement=select), InsertSelect(), _:
                 return self._run(load.direct_load(plan, select), LoadCounts())
+            case CopyRows(), CopyInto(), _:
+                return self._copy_straight(plan, rows)
             case Batches(), _, AddRows():
                 read, size = self._copy(table_sql(plan.stored), column_names(plan), rows)
                 return LoadCounts(read=read, inserted=read, bytes=size)
@@ -231,13 +255,45 @@ class PostgresSink:
     def _fill_stage(self, plan: TargetPlan, rows: Stream) -> tuple[int, int]:
         match rows:
             case Batches():
-                return self._copy(STAGE, tuple(column.name for column in plan.read.columns), rows)
+                return self._copy(STAGE, stream_names(plan), rows)
+            case CopyRows():
+                read, _, size = self._copy_records(STAGE, stream_names(plan), rows)
+                return read, size
             case ServerSelect(statement=select):
                 # The user's query may call anything; in a read-only subtransaction it can write nothing but the
                 # temporary table, and releasing the savepoint lets us write again.
                 with self._session.transaction():
                     self._session.execute(sql.SQL("set transaction read only"))
                     return self._session.execute(fill_stage(plan, select)).rowcount, 0
+
+    def _copy_straight(self, plan: TargetPlan, rows: CopyRows) -> LoadCounts:
+        """Empty what is replaced, and let the rows in as they come; the table's own constraints check their keys."""
+        counts = self._run(emptied(plan), LoadCounts())
+        try:
+            read, inserted, size = self._copy_records(table_sql(plan.stored), stream_names(plan), rows)
+        except (errors.UniqueViolation, errors.NotNullViolation) as error:
+            if isinstance(plan.action, AddRows):
+                raise
+            raise UncheckedKeyError(
+                job=plan.job, table=plan.table.full_name, reason=reason(self._address, error)
+            ) from cause(self._address, error)
+        self._refuse_empty(plan, read)
+        return replace(counts, read=read, inserted=inserted, bytes=size, unchanged=read - inserted)
+
+    def _copy_records(
+        self, into: sql.Composable, columns: tuple[str, ...], rows: CopyRows
+    ) -> tuple[int, int, int]:
+        """How many rows came, how many of them the table took, and their bytes."""
+        read = size = 0
+        with self._session.cursor() as cursor:
+            with cursor.copy(copy_records(into, columns)) as copy:
+                copy.write(HEADER)
+                for block in rows.blocks:
+                    copy.write(block.data)
+                    read += len(block.lengths)
+                    size += len(block.data)
+                copy.write(TRAILER)
+            return read, cursor.rowcount, size
 
     def _copy(self, into: sql.Composable, columns: tuple[str, ...], rows: Batches) -> tuple[int, int]:
         read = size = 0

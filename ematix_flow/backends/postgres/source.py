@@ -2,43 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-import adbc_driver_postgresql.dbapi as adbc
 import psycopg
 import pyarrow as pa
 from psycopg import sql
 
 from ematix_flow.backends.postgres import catalog
-from ematix_flow.backends.postgres.select import bound_select, guard_reason, raw, source_select
+from ematix_flow.backends.postgres.copyout import copy_out
+from ematix_flow.backends.postgres.select import bound_select, raw, readable_select, source_select
 from ematix_flow.backends.postgres.session import (
     Address,
     cause,
     connect,
     mark_lock,
     reason,
-    settings_statement,
-    unavailable,
 )
 from ematix_flow.backends.postgres.types import parse_source_type
-from ematix_flow.conform import conform
+from ematix_flow.backends.postgres.wire import UnfitValueError, decode
+from ematix_flow.conform import misfit
 from ematix_flow.errors import RunError, SourceQueryError
 from ematix_flow.plan import Form, ReadPlan
 from ematix_flow.query import parse_select
 from ematix_flow.spec import PostgresConnection
 from ematix_flow.state import Inquiry, SourceColumn, SourceState
-from ematix_flow.streams import Batches, ServerSelect, Stream
+from ematix_flow.streams import CopyBlock, CopyRows, ServerSelect, Stream
+from ematix_flow.types import DataType, to_arrow
 
 
 class PostgresSource:
-    """A snapshot of one database. Arrow rows come over a second session that shares it."""
+    """A snapshot of one database."""
 
     def __init__(self, *, connection: PostgresConnection, job: str, environ: Mapping[str, str]) -> None:
         self._address = Address.resolve(connection, job, environ)
-        self._readers: list[Any] = []
         self._holder: psycopg.Connection | None = None
+        self._readers: list[psycopg.Connection] = []
+        self._snapshot: str | None = None  # once rows are read
 
     @property
     def name(self) -> str:
@@ -55,22 +56,29 @@ class PostgresSource:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for reader in self._readers:
-            reader.close()
-        self._session.close()
-        if self._holder is not None:
-            self._holder.close()
+        for session in (*self._readers, self._session, self._holder):
+            if session is not None:
+                session.close()
 
     def read(
         self, sql: str
     ) -> pa.RecordBatchReader:  # the protocol's name; the module's `sql` is not needed here
-        """The rows of one select, streamed.
+        """The rows of one select, streamed; types that no table can declare come as text.
 
         Raises:
             SourceQueryError: it is not one read-only select, or the server refuses it.
         """
-        select = parse_select(sql)
-        return self._execute(raw(select.text))
+        text = parse_select(sql).text
+        try:
+            columns = self._columns(text)
+        except psycopg.Error as error:
+            raise self._refused(error) from cause(self._address, error)
+        rows = self._rows(
+            readable_select(text, columns),
+            tuple(column.name for column in columns),
+            tuple(column.type for column in columns),
+        )
+        return rows.batches().reader()
 
     def describe(self, inquiry: Inquiry) -> SourceState:
         """Columns, types and facts of the query, which is prepared and not executed."""
@@ -96,18 +104,17 @@ class PostgresSource:
             raise self._refused(error) from cause(self._address, error)
 
     def open(self, read: ReadPlan) -> Stream:
-        """The rows of a read: the select itself for the same server, else record batches."""
+        """The rows of a read: the select itself for the same server, else the rows as the server sends them."""
         select = source_select(read)
         if read.form is Form.SERVER_SELECT:
             return ServerSelect(select)
-        reader = self._execute(select)
-        return conform(Batches(reader.schema, self._rows(reader)), read)
+        names = tuple(column.name for column in read.columns)
+        return self._rows(select, names, tuple(column.declared for column in read.columns))
 
     def cancel(self) -> None:
-        """Cancel what either session runs. From any thread."""
-        self._session.cancel_safe()
-        for reader in self._readers:
-            reader.adbc_cancel()
+        """Cancel what any session runs. From any thread."""
+        for session in (self._session, *self._readers):
+            session.cancel_safe()
 
     def _hold_tables(self, text: str) -> None:
         """Lock the query's tables, as reading them does, before the snapshot is taken and for as long as we read.
@@ -159,48 +166,47 @@ class PostgresSource:
     def _row(self, query: sql.SQL | sql.Composed) -> Any:
         return self._session.execute(query).fetchone()
 
-    # --- Arrow ---------------------------------------------------------------------------------------
+    # --- rows ----------------------------------------------------------------------------------------
 
-    def _execute(self, query: sql.Composable) -> pa.RecordBatchReader:
-        cursor = self._arrow_session().cursor()
-        self._readers.append(cursor)
-        try:
-            cursor.execute(query.as_string(self._session))
-        except adbc.Error as error:
-            raise self._refused(error) from cause(self._address, error)
-        return cursor.fetch_record_batch()
+    def _rows(self, select: sql.Composed, names: Sequence[str], types: Sequence[DataType]) -> CopyRows:
+        schema = pa.schema(
+            [pa.field(name, to_arrow(type_)) for name, type_ in zip(names, types, strict=True)]
+        )
 
-    def _arrow_session(self) -> Any:
-        """A second session in the first one's snapshot (PostgreSQL manual, "Snapshot Synchronization")."""
-        (snapshot,) = self._row(sql.SQL("select pg_export_snapshot()"))
+        def decoded(block: CopyBlock) -> pa.RecordBatch:
+            try:
+                return pa.RecordBatch.from_arrays(decode(block, names, types), schema=schema)
+            except UnfitValueError as error:
+                what = error.what if self._address.connection.show_values else "(the value is hidden)"
+                raise misfit(self._address.job, error.column, error.type, what) from error
+
+        return CopyRows(schema, self._blocks(select), decoded)
+
+    def _blocks(self, select: sql.Composed) -> Iterator[CopyBlock]:
         try:
-            session = adbc.connect(self._address.url)
-        except adbc.Error as error:
-            raise unavailable(self._address, error) from cause(self._address, error)
-        self._readers.insert(0, session)
-        with session.cursor() as cursor:
-            cursor.execute("set transaction isolation level repeatable read, read only")
-            cursor.execute(
-                sql.SQL("set transaction snapshot {}").format(sql.Literal(snapshot)).as_string(self._session)
-            )
-            cursor.execute(settings_statement().as_string(self._session))
+            yield from copy_out(self._reading_session(), select)
+        except psycopg.Error as error:
+            text = f"reading from {self.name} failed: {reason(self._address, error)}"
+            raise RunError(job=self._address.job, reason=text) from cause(self._address, error)
+
+    def _reading_session(self) -> psycopg.Connection:
+        """A session that shows the snapshot: this one for the first rows, and new ones for what is read beside them
+        or after them (PostgreSQL manual, "Snapshot Synchronization").
+        """
+        if self._snapshot is None:
+            (self._snapshot,) = self._row(sql.SQL("select pg_export_snapshot()"))
+            return self._session
+        session = connect(self._address)
+        self._readers.append(session)
+        session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        session.read_only = True
+        session.autocommit = False
+        session.execute(sql.SQL("set transaction snapshot {}").format(sql.Literal(self._snapshot)))
         return session
 
-    def _rows(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-        try:
-            yield from reader
-        except (pa.ArrowException, OSError) as error:  # how the driver reports what the server said half-way
-            shows = self._address.connection.show_values
-            told = str(error) if shows else "(its words may show values, and are hidden)"
-            text = guard_reason(str(error), show_values=shows) or f"reading from {self.name} failed: {told}"
-            raise RunError(job=self._address.job, reason=self._address.redact(text)) from cause(
-                self._address, error
-            )
-
-    def _refused(self, error: Exception) -> SourceQueryError:
-        text = reason(self._address, error) if isinstance(error, psycopg.Error) else str(error)
+    def _refused(self, error: psycopg.Error) -> SourceQueryError:
         return SourceQueryError(
-            job=self._address.job, reason=f"{self.name} refuses the query: {self._address.redact(text)}"
+            job=self._address.job, reason=f"{self.name} refuses the query: {reason(self._address, error)}"
         )
 
 

@@ -26,6 +26,11 @@ def column_names(plan: TargetPlan) -> tuple[str, ...]:
     return tuple(column.name for column in plan.table.columns)
 
 
+def stream_names(plan: TargetPlan) -> tuple[str, ...]:
+    """The columns of the stream, in order; it may have more than this target takes."""
+    return tuple(column.name for column in plan.read.columns)
+
+
 def create_stage(plan: TargetPlan) -> sql.Composed:
     """A temporary table with the stream's columns in their declared types; it goes with the transaction."""
     columns = sql.SQL(", ").join(
@@ -46,6 +51,11 @@ def fill_stage(plan: TargetPlan, select: sql.Composable) -> sql.Composed:
 def copy_into(target: sql.Composable, columns: tuple[str, ...]) -> sql.Composed:
     """COPY from the client, as CSV: an unquoted empty field is null, a quoted one the empty string."""
     return sql.SQL("copy {} ({}) from stdin (format csv)").format(target, names_sql(columns))
+
+
+def copy_records(target: sql.Composable, columns: tuple[str, ...]) -> sql.Composed:
+    """COPY of what another server sent."""
+    return sql.SQL("copy {} ({}) from stdin (format binary)").format(target, names_sql(columns))
 
 
 def checked_key(plan: TargetPlan) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import enum
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from ematix_flow.errors import RunError
 from ematix_flow.types import DataType, Decimal, Foreign, ListOf, Scalar, Varchar, postgres_name
 
 
@@ -100,6 +101,15 @@ def classify(source: DataType, declared: DataType) -> Verdict:
     if (source, declared) in _CHECKED:
         return Cast.CHECKED
     return Refused(_remedy(source, declared))
+
+
+def misfit(job: str, column: str, declared: DataType, what: str) -> RunError:
+    """What to tell of a value that does not fit its declared type."""
+    return RunError(
+        job=job,
+        reason=f"column '{column}': a value does not fit {declared}: {what}; mend the row, declare a wider "
+        "type, or cast it in the query",
+    )
 
 
 def _to_decimal(source: DataType, declared: Decimal) -> Verdict:

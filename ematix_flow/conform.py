@@ -9,8 +9,7 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ematix_flow.casts import Cast, Refused, classify
-from ematix_flow.errors import RunError
+from ematix_flow.casts import Cast, Refused, classify, misfit
 from ematix_flow.plan import ReadColumn, ReadPlan
 from ematix_flow.streams import Batches
 from ematix_flow.types import DataType, Decimal, Foreign, ListOf, Scalar, Varchar, from_arrow, to_arrow
@@ -154,12 +153,3 @@ def _check_scale(array: pa.Array, declared: DataType) -> None:
         surplus = -exponent - declared.scale if isinstance(exponent, int) else 0
         if surplus > 0 and any(digits[-surplus:]):
             raise ValueError(f"{text[:80]!r} has more digits behind the point")
-
-
-def misfit(job: str, column: str, declared: DataType, what: str) -> RunError:
-    """What to tell of a value that does not fit its declared type."""
-    return RunError(
-        job=job,
-        reason=f"column '{column}': a value does not fit {declared}: {what}; mend the row, declare a wider "
-        "type, or cast it in the query",
-    )

@@ -31,7 +31,9 @@ class RunRequest:
     full_refresh: bool = False
     window: Window | None = None
     targets: frozenset[str] | None = None  # labels of job targets; None for all
-    staged: frozenset[str] = frozenset()  # labels of targets whose index refused a key that was loaded unchecked
+    staged: frozenset[str] = (
+        frozenset()
+    )  # labels of targets whose index refused a key that was loaded unchecked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
-import pyarrow as pa
-
 from ematix_flow.errors import EmatixError
 
 if TYPE_CHECKING:
-    from psycopg import sql  # loading definitions costs less without a driver
+    # Loading definitions costs less without a driver, and rows between two PostgreSQL servers without Arrow.
+    import pyarrow as pa
+    from psycopg import sql
 
 T = TypeVar("T")
 # Batches are a few MB each; two waiting ones let reading and writing overlap without hoarding rows.
@@ -32,6 +32,8 @@ class Batches:
 
     def reader(self) -> pa.RecordBatchReader:
         """The rows as an Arrow stream."""
+        import pyarrow as pa
+
         return pa.RecordBatchReader.from_batches(self.schema, self.rows)
 
 
@@ -54,16 +56,15 @@ class CopyBlock:
 class CopyRows:
     """Rows as PostgreSQL sends them, between the format's header and its trailer; each block is seen once.
 
-    Two servers exchange them as they are; `decode` makes the record batch of a block for whoever needs Arrow.
+    Two servers exchange them as they are; `decode` makes record batches of them for whoever needs Arrow.
     """
 
-    schema: pa.Schema
     blocks: Iterator[CopyBlock]
-    decode: Callable[[CopyBlock], pa.RecordBatch]
+    decode: Callable[[Iterator[CopyBlock]], Batches]
 
     def batches(self) -> Batches:
         """The rows as record batches."""
-        return Batches(self.schema, map(self.decode, self.blocks))
+        return self.decode(self.blocks)
 
 
 Stream: TypeAlias = Batches | CopyRows | ServerSelect

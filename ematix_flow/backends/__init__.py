@@ -9,9 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol, TypeAlias, assert_never
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Protocol, TypeAlias, assert_never
 
 from ematix_flow import secrets
 from ematix_flow.backends.kept import KeptWatermark
@@ -22,6 +20,9 @@ from ematix_flow.spec import Connection, DeltaConnection, JobTarget, PostgresCon
 from ematix_flow.state import Inquiry, SourceState, TargetState, Watermark
 from ematix_flow.streams import Stream
 from ematix_flow.types import DataType, delta_name, postgres_name
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Environ: TypeAlias = Mapping[str, str]
 

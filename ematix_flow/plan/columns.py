@@ -11,7 +11,7 @@ from ematix_flow.manifest import ResolvedJob
 from ematix_flow.plan.values import ReadColumn
 from ematix_flow.spec import Column, ExtraColumns, Incremental, Job, Table
 from ematix_flow.state import SourceState
-from ematix_flow.types import DataType, ListOf, Scalar, to_arrow
+from ematix_flow.types import DataType, ListOf, Scalar, travels_as_text
 
 
 def read_columns(
@@ -57,7 +57,7 @@ def _holds(wide: DataType, narrow: DataType) -> bool:
     match wide, narrow:
         case ListOf(element=of_wide), ListOf(element=of_narrow):
             return _holds(of_wide, of_narrow)
-        case Scalar.TEXT, _ if to_arrow(narrow) != to_arrow(wide):
+        case Scalar.TEXT, _ if not travels_as_text(narrow):
             return False  # each backend would spell the value in its own way
         case _:
             return wide == narrow or classify(narrow, wide) is Cast.LOSSLESS

@@ -118,7 +118,7 @@ def _target_plan(
         mode=target.mode,
         action=action,
         steps=migration.steps,
-        path=travelling(job, target, select, action, state, request),
+        path=travelling(job, target, select, action, state, request, read.columns),
         read=read,
         watermark=None if request.window else watermark_after(cursor, source, state),
         clock=state.clock,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import assert_never
 
@@ -23,6 +23,7 @@ from ematix_flow.plan.values import (
     MergeRows,
     Path,
     Proven,
+    ReadColumn,
     ReplaceRows,
     ReplaceSlice,
     StagedSelect,
@@ -42,12 +43,13 @@ def travelling(
     action: Action,
     state: TargetState,
     request: RunRequest,
+    columns: Sequence[ReadColumn],
 ) -> Path:
     """How rows that leave their server reach a target."""
     why = _why_they_travel(job, target)
     if form_of(job, select) is Form.ARROW or not isinstance(target.connection, PostgresConnection):
         return ArrowStream(why=why)
-    if reason := _why_staged(action, target, state, request):
+    if reason := _why_other(columns, target, state) or _why_staged(action, target, state, request):
         return CopyStaged(why=f"{why}, and {reason}")
     return CopyInto(why=why)
 
@@ -63,6 +65,18 @@ def _why_they_travel(job: ResolvedJob, target: JobTarget) -> str:
     if job.source == target.connection:
         return "the rows do not come from a query in the target's own database, or go to several targets"
     return f"rows travel from {job.source.name} to {target.connection.name}"
+
+
+def _why_other(columns: Sequence[ReadColumn], target: JobTarget, state: TargetState) -> str | None:
+    """Why the stream's records are not those of the table, which binary COPY takes only as they are."""
+    if len(columns) != len(target.table.columns):
+        return "the stream carries columns of other targets"
+    for column in columns:
+        for table in (target.table, state.live):
+            held = table.column(column.name) if table else None
+            if held is not None and held.type != column.declared:
+                return f"{column.name} is {held.type} in the table and {column.declared} in the stream"
+    return None
 
 
 def _why_staged(action: Action, target: JobTarget, state: TargetState, request: RunRequest) -> str | None:

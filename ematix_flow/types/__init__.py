@@ -27,7 +27,7 @@ from ematix_flow.types.annotations import (
     Timestamp,
     TimestampTZ,
 )
-from ematix_flow.types.arrow import MAX_ARROW_PRECISION, from_arrow, to_arrow
+from ematix_flow.types.arrow import MAX_ARROW_PRECISION, from_arrow, to_arrow, travels_as_text
 from ematix_flow.types.names import delta_name, postgres_name
 from ematix_flow.types.values import DataType, Decimal, Foreign, ListOf, Scalar, Varchar
 
@@ -63,4 +63,5 @@ __all__ = [
     "from_arrow",
     "postgres_name",
     "to_arrow",
+    "travels_as_text",
 ]

@@ -15,7 +15,6 @@ from psycopg import errors, sql
 
 from ematix_flow.backends.postgres import catalog, checks, load, watermarks
 from ematix_flow.backends.postgres.append import emptied
-from ematix_flow.backends.postgres.copy import encode
 from ematix_flow.backends.postgres.copyout import HEADER, TRAILER
 from ematix_flow.backends.postgres.ddl import (
     create_schema,
@@ -296,6 +295,8 @@ class PostgresSink:
             return read, cursor.rowcount, size
 
     def _copy(self, into: sql.Composable, columns: tuple[str, ...], rows: Batches) -> tuple[int, int]:
+        from ematix_flow.backends.postgres.copy import encode  # with Arrow, for whom batches come
+
         read = size = 0
         with self._session.cursor() as cursor, cursor.copy(copy_into(into, columns)) as copy:
             for batch in rows.rows:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
-import pyarrow as pa
 from psycopg import sql
 
 from ematix_flow.backends.postgres import catalog
@@ -21,15 +20,16 @@ from ematix_flow.backends.postgres.session import (
     reason,
 )
 from ematix_flow.backends.postgres.types import parse_source_type
-from ematix_flow.backends.postgres.wire import UnfitValueError, decode
-from ematix_flow.conform import misfit
 from ematix_flow.errors import RunError, SourceQueryError
 from ematix_flow.plan import Form, ReadPlan
 from ematix_flow.query import parse_select
 from ematix_flow.spec import PostgresConnection
 from ematix_flow.state import Inquiry, SourceColumn, SourceState
-from ematix_flow.streams import CopyBlock, CopyRows, ServerSelect, Stream
-from ematix_flow.types import DataType, to_arrow
+from ematix_flow.streams import Batches, CopyBlock, CopyRows, ServerSelect, Stream
+from ematix_flow.types import DataType
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class PostgresSource:
@@ -169,18 +169,16 @@ class PostgresSource:
     # --- rows ----------------------------------------------------------------------------------------
 
     def _rows(self, select: sql.Composed, names: Sequence[str], types: Sequence[DataType]) -> CopyRows:
-        schema = pa.schema(
-            [pa.field(name, to_arrow(type_)) for name, type_ in zip(names, types, strict=True)]
-        )
+        def decoded(blocks: Iterator[CopyBlock]) -> Batches:
+            from ematix_flow.backends.postgres.wire import (
+                decode,  # with Arrow and numpy, for whoever needs them
+            )
 
-        def decoded(block: CopyBlock) -> pa.RecordBatch:
-            try:
-                return pa.RecordBatch.from_arrays(decode(block, names, types), schema=schema)
-            except UnfitValueError as error:
-                what = error.what if self._address.connection.show_values else "(the value is hidden)"
-                raise misfit(self._address.job, error.column, error.type, what) from error
+            return decode(
+                blocks, names, types, job=self._address.job, show_values=self._address.connection.show_values
+            )
 
-        return CopyRows(schema, self._blocks(select), decoded)
+        return CopyRows(self._blocks(select), decoded)
 
     def _blocks(self, select: sql.Composed) -> Iterator[CopyBlock]:
         try:

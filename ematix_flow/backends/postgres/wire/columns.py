@@ -192,4 +192,3 @@ def _elements(fields: Fields, counts: Ints, ends: Ints) -> Fields:
 
 def _any(flags: Flags) -> Flags | None:
     return flags if flags.any() else None
-

@@ -1,0 +1,1 @@
+"""Ours, through what `ematix_flow` exports and nothing else."""

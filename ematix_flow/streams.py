@@ -48,7 +48,7 @@ class ServerSelect:
 class CopyBlock:
     """Whole records of COPY's binary format, and the length of each in bytes."""
 
-    data: bytes
+    data: bytes | bytearray
     lengths: Sequence[int]
 
 

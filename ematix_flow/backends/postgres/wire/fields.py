@@ -14,14 +14,14 @@ Flags: TypeAlias = npt.NDArray[np.bool_]
 
 _LENGTH = 4  # bytes
 # A number is read where a NULL's would stand, too; behind the last field that must not run over the edge.
-_PADDING = bytes(16)
+_PADDING = bytes(32)
 
 
 class Wire:
     """The bytes of a block, to be read at any offsets at once."""
 
-    def __init__(self, data: bytes) -> None:
-        self.data = data + _PADDING
+    def __init__(self, data: bytes | bytearray) -> None:
+        self.data = bytes(data) + _PADDING
         self._views: dict[str, npt.NDArray[Any]] = {}
 
     def at(self, type_: str, offsets: Ints) -> npt.NDArray[Any]:

@@ -27,29 +27,33 @@ def decimals(fields: Fields, type_: pa.Decimal128Type) -> pa.Array:
     Raises:
         ValueError: a value is not finite.
     """
-    special = fields.numbers("u2", 4) > _NEGATIVE
+    header = fields.numbers("u8").view(np.int64)
+    sign = header >> 16 & 0xFFFF
+    special = sign > _NEGATIVE
     if special.any():
-        shown = _SPECIAL[int(fields.numbers("u2", 4)[special][0])]
-        raise ValueError(f"'{shown}' is no finite number")
+        raise ValueError(f"'{_SPECIAL[int(sign[special][0])]}' is no finite number")
     if type_.precision > _MAX_PRECISION or type_.scale > _MAX_SCALE:
         return pa.array([decimal.Decimal(text) if text else None for text in _texts(fields)], type_)
-    whole, fraction = _parts(fields, -(-type_.scale // _PLACES))
+    whole, fraction = _parts(fields, header, -(-type_.scale // _PLACES))
     value = whole * 10**type_.scale + fraction // 10 ** (-type_.scale % _PLACES)
-    value = np.where(fields.numbers("u2", 4) == _NEGATIVE, -value, value)
+    value = np.where(sign == _NEGATIVE, -value, value)
     wide = np.empty((len(fields), 2), np.int64)
     wide[:, 0], wide[:, 1] = value, value >> 63  # two's complement of 128 bits, the low half first
     return fields.array(type_, wide)
 
 
-def _parts(fields: Fields, fraction_words: int) -> tuple[Ints, Ints]:
+def _parts(fields: Fields, header: Ints, fraction_words: int) -> tuple[Ints, Ints]:
     """The digits before the point as one number, and those behind it, `fraction_words` of them, as another."""
-    count = fields.numbers("i2").astype(np.int64)
-    weight = fields.numbers("i2", 2).astype(np.int64)
+    count = header >> 48
+    weight = (header >> 32).astype(np.int16).astype(np.int64)
     whole, fraction = np.zeros(len(fields), np.int64), np.zeros(len(fields), np.int64)
+    four: Ints = np.zeros(0, np.int64)
     for position in range(int(count.max(initial=0))):
-        exponent = weight - position
+        if position % 4 == 0:  # four 16-bit digits are read at once
+            four = fields.numbers("u8", _HEADER + 2 * position).view(np.int64)
         # Behind the last digit stands the next field: it counts nothing.
-        word = np.where(position < count, fields.numbers("i2", _HEADER + 2 * position), 0)
+        word = np.where(position < count, four >> 16 * (3 - position % 4) & 0xFFFF, 0)
+        exponent = weight - position
         before = exponent >= 0
         whole += np.where(before, word * _power(exponent), 0)
         if fraction_words:

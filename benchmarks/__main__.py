@@ -4,6 +4,7 @@
     python -m benchmarks lineitem-postgres        one workload
     python -m benchmarks 'events-*' --pairs 15    some, more often
     python -m benchmarks all --scale 0.05         everything, small: whether it works
+    python -m benchmarks.page docs/performance.md write what was measured into the page
 
 The servers, their data and the peers' environment are kept below --home. Each table is printed as it is complete, and
 its measurements are kept in `<home>/results`.
@@ -13,51 +14,61 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
-import json
 import sys
-import time
-from dataclasses import asdict, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import machine, report
 from benchmarks.contest import ROOT, Contestant, Rounds, Turn, Workload, hold
-from benchmarks.peers_environment import Peers, peers
-from benchmarks.servers import Stand, stand
+from benchmarks.peers_environment import peers
+from benchmarks.results import Result, keep
+from benchmarks.servers import stand
 from benchmarks.workloads import ALL
 
 
 def main(arguments: list[str]) -> int:
     """Run what was asked for; the exit code is 1 where the first contestant of a workload failed."""
     options = _parser().parse_args(arguments)
-    chosen = [workload for workload in ALL.values() if _is_asked(workload.name, options.workloads)]
+    asked = (workload for workload in ALL.values() if _is_asked(workload.name, options.workloads))
+    chosen = [workload for workload in (_only(each, options.only) for each in asked) if workload.contestants]
     if not chosen:
-        _say("\n".join(f"{workload.name:24}{workload.title}" for workload in ALL.values()))
+        _say("\n".join(f"{workload.name:28}{workload.title}" for workload in ALL.values()))
         return 0 if not options.workloads else 2
     home = options.home.resolve()
     rounds = Rounds(pairs=options.pairs, slow=min(options.slow_pairs, options.pairs))
     theirs = peers(home)
     failed = False
     with stand(home) as place:
-        _say(machine.describe(place, theirs))
+        described = machine.describe(place, theirs)
+        _say(described)
         for workload in chosen:
             rows = options.rows or round(workload.rows * options.scale)
-            turns = _measure(_only(workload, options.only), place, theirs, rows, rounds)
+            turns = tuple(_told(workload, hold(workload, place, theirs, rows, rounds)))
+            result = _result(workload, rows, turns, described)
+            keep(home, result)
+            _say(f"\n{report.table(result)}")
             failed = failed or not report.taken(turns, workload.contestants[0].name)
     return int(failed)
 
 
-def _measure(workload: Workload, place: Stand, theirs: Peers, rows: int, rounds: Rounds) -> list[Turn]:
-    turns = []
-    for turn in hold(workload, place, theirs, rows, rounds):
-        turns.append(turn)
+def _told(workload: Workload, turns: Iterator[Turn]) -> Iterator[Turn]:
+    for turn in turns:
         shown = turn.taken if isinstance(turn.taken, str) else f"{turn.taken.seconds:.2f} s"
         print(f"{workload.name} {turn.round + 1}: {turn.contestant} {shown}", file=sys.stderr)  # noqa: T201  # progress
-    _say(f"\n{report.table(workload, rows, turns)}")
-    results = place.home / "results"
-    results.mkdir(exist_ok=True)
-    kept = results / f"{time.strftime('%Y%m%d-%H%M%S')}-{workload.name}.json"
-    kept.write_text(json.dumps({"rows": rows, "turns": [asdict(turn) for turn in turns]}, indent=1))
-    return turns
+        yield turn
+
+
+def _result(workload: Workload, rows: int, turns: tuple[Turn, ...], machine: str) -> Result:
+    return Result(
+        workload=workload.name,
+        title=workload.title,
+        wanted=workload.wanted,
+        rows=rows,
+        contestants=tuple(contestant.name for contestant in workload.contestants),
+        turns=turns,
+        machine=machine,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

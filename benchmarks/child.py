@@ -28,7 +28,7 @@ def main(program: str, answer: Path) -> None:
     cpu, started = cpu_seconds(), time.perf_counter()
     done = work()
     seconds, cpu = time.perf_counter() - started, cpu_seconds() - cpu
-    taken = Measurement(rows=done.rows, seconds=seconds, cpu=cpu, rss=peak_mb(), samples=done.samples)
+    taken = Measurement(done=done, seconds=seconds, cpu=cpu, rss=peak_mb())
     answer.write_text(json.dumps(asdict(taken)))
 
 

@@ -39,6 +39,7 @@ class Contestant:
     package: str | None = None  # that it needs in the peers' environment; None: it runs in ours
     pace: Pace = Pace.QUICK
     discards: bool = False  # leaves nothing in the target that could be counted
+    part: int = 1  # it moves one of so many parts of the workload's rows
     options: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -48,12 +49,13 @@ class Workload:
 
     name: str
     title: str
-    rows: int
+    rows: int  # at full size: what the page shows
     contestants: tuple[Contestant, ...]
     prepare: Callable[[Stand, int], Task]  # makes sources and templates unless they are there
     restore: Callable[[Stand, Task], None]  # makes the target what it is before each measurement
     loaded: Callable[[Stand, Task], int]  # how many rows the target has afterwards
-    expected: Callable[[int], int] = lambda rows: rows
+    expected: Callable[[int], int] = lambda rows: rows  # of those that a contestant's source has
+    wanted: str = ""  # what the issue of record accepts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,13 +93,15 @@ class FailedTurnError(Exception):
 
 def hold(workload: Workload, stand: Stand, peers: Peers, rows: int, rounds: Rounds) -> Iterator[Turn]:
     """Let them take turns, every other round in the opposite order; who failed once has no further turn."""
-    task = workload.prepare(stand, rows)
+    parts = {contestant.part for contestant in workload.contestants}
+    tasks = {part: workload.prepare(stand, rows // part) for part in sorted(parts)}
     out: set[str] = set()
     for number in range(rounds.pairs):
         order = workload.contestants if number % 2 == 0 else tuple(reversed(workload.contestants))
         for contestant in order:
             if contestant.name in out or not rounds.takes_part(contestant, number):
                 continue
+            task = _told(tasks[contestant.part], contestant)
             turn = _turn(workload, contestant, stand, peers, task, number)
             if isinstance(turn.taken, str):
                 out.add(contestant.name)
@@ -110,7 +114,8 @@ def _turn(
     try:
         python = sys.executable if contestant.package is None else peers.python_with(contestant.package)
         workload.restore(stand, task)
-        taken = _measure(python, contestant, task, _log(stand.home, workload, contestant))
+        log = _log(stand.home, f"{workload.name} {contestant.name}")
+        taken = measure(python, contestant.program, task, log)
         if not contestant.discards:
             _check(workload, taken, int(task.options["rows"]), workload.loaded(stand, task))
     except (FailedTurnError, LookupError) as error:
@@ -118,15 +123,28 @@ def _turn(
     return Turn(contestant=contestant.name, round=number, taken=taken)
 
 
-def _measure(python: str, contestant: Contestant, task: Task, log: Path) -> Measurement:
+def _told(task: Task, contestant: Contestant) -> Task:
+    return replace(task, options={**task.options, **contestant.options})
+
+
+def run(stand: Stand, program: str, task: Task) -> Measurement:
+    """Run a program of ours outside of any contest, to make what a contest starts from.
+
+    Raises:
+        FailedTurnError: it failed.
+    """
+    return measure(sys.executable, program, task, _log(stand.home, program))
+
+
+def measure(python: str, program: str, task: Task, log: Path) -> Measurement:
+    """Run a program in a process of its own; what it says is kept in `log` if it fails."""
     answer = log.with_suffix(".json")
     answer.unlink(missing_ok=True)
-    told = replace(task, options={**task.options, **contestant.options}).to_json()
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
     with log.open("w") as output:
         subprocess.run(  # noqa: S603  # our own program
-            [python, "-m", "benchmarks.child", contestant.program, str(answer)],
-            input=told,
+            [python, "-m", "benchmarks.child", program, str(answer)],
+            input=task.to_json(),
             text=True,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -140,18 +158,18 @@ def _measure(python: str, contestant: Contestant, task: Task, log: Path) -> Meas
     values = json.loads(answer.read_text())
     log.unlink()
     answer.unlink()
-    return Measurement(**(values | {"samples": tuple(values["samples"])}))
+    return Measurement.from_values(values)
 
 
 def _check(workload: Workload, taken: Measurement, rows: int, found: int) -> None:
     if found != workload.expected(rows):
         raise FailedTurnError(
-            f"{taken.rows} rows were read and {found} are there, not {workload.expected(rows)}"
+            f"{taken.done.rows} rows were read and {found} are there, not {workload.expected(rows)}"
         )
 
 
-def _log(home: Path, workload: Workload, contestant: Contestant) -> Path:
+def _log(home: Path, name: str) -> Path:
     folder = home / "logs"
     folder.mkdir(parents=True, exist_ok=True)
-    words = re.findall(r"\w+", contestant.name)
-    return folder / f"{workload.name}-{'-'.join(words)}-{time.strftime('%H%M%S')}.log"
+    words = re.findall(r"\w+", name)
+    return folder / f"{'-'.join(words)}-{time.strftime('%H%M%S')}.log"

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import LiteralString
 
 from psycopg import sql
@@ -25,7 +25,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
-    """A table: `rows` is what the issue of record measured; `changed` names a column that a new version changes."""
+    """A table: `rows` is what the issue of record measured; without `keys` nothing proves its rows unique."""
 
     name: str
     rows: int
@@ -115,28 +115,47 @@ HASH: LiteralString = """
 """hashint8extended is PostgreSQL's own and has not changed since version 11; inlined, it costs no call."""
 
 
-def create_source(dataset: Dataset, table: str, numbers: sql.Composable, version: int) -> sql.Composed:
-    """The statement that makes `raw.<table>` with one row for each `g` that `numbers`, a SELECT, gives."""
+def without_scale(dataset: Dataset) -> Dataset:
+    """The same values in columns that do not say how many digits they may have."""
+    columns = tuple(
+        replace(column, type="numeric") if column.type.startswith("numeric") else column
+        for column in dataset.columns
+    )
+    return replace(dataset, columns=columns)
+
+
+def without_keys(dataset: Dataset) -> Dataset:
+    """The same table, of which nothing says that its rows differ."""
+    return replace(dataset, keys=())
+
+
+def made_rows(dataset: Dataset, numbers: sql.Composable, version: int) -> sql.Composed:
+    """The SELECT that makes one row for each `g` that `numbers`, a SELECT, gives. It needs `HASH`."""
     values = sql.SQL(", ").join(
         sql.SQL("({})::{} as {}").format(
             sql.SQL(column.value), sql.SQL(column.type), sql.Identifier(column.name)
         )
         for column in dataset.columns
     )
-    return sql.SQL(
-        "create table {} as select {} from ({}) as numbers(g), (values ({})) as version(v)"
-    ).format(sql.Identifier(RAW, table), values, numbers, sql.Literal(version))
+    return sql.SQL("select {} from ({}) as numbers(g), (values ({})) as version(v)").format(
+        values, numbers, sql.Literal(version)
+    )
 
 
-def every_row(rows: int) -> sql.Composed:
-    """The numbers of a whole table."""
-    return sql.SQL("select generate_series(1::bigint, {})").format(sql.Literal(rows))
+def numbers(first: int, last: int, step: int = 1) -> sql.Composed:
+    """The numbers from `first` to `last`, which is in it."""
+    return sql.SQL("select generate_series({}::bigint, {}, {})").format(first, last, step)
 
 
-def add_key(dataset: Dataset, table: str) -> sql.Composed:
-    """The statement that proves the source's key unique."""
+def create_source(dataset: Dataset, table: str, rows: sql.Composable) -> sql.Composed:
+    """The statement that makes `raw.<table>` of the rows that a SELECT gives."""
+    return sql.SQL("create table {} as {}").format(sql.Identifier(RAW, table), rows)
+
+
+def add_key(dataset: Dataset, schema: str, table: str) -> sql.Composed:
+    """The statement that proves the key unique."""
     return sql.SQL("alter table {} add primary key ({})").format(
-        sql.Identifier(RAW, table), _names(dataset.keys)
+        sql.Identifier(schema, table), _names(dataset.keys)
     )
 
 

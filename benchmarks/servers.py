@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import LiteralString
+from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import sql
@@ -35,9 +37,13 @@ _GIVEN = "EMATIX_PG_DSN"  # would make both servers one
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """One server; its database is made anew from a template, or cleared, before each measurement."""
+    """One database of a server; it is cleared, or copied from another, before each measurement."""
 
     dsn: str
+
+    def database(self, name: str) -> Server:
+        """Another database of the same server."""
+        return Server(dsn=urlsplit(self.dsn)._replace(path=f"/{name}").geturl())
 
     def connect(self) -> psycopg.Connection:
         """Open a session that commits each statement."""
@@ -54,12 +60,46 @@ class Server:
         with self.connect() as connection:
             return connection.execute(query, (schema, table)).fetchone() is not None
 
-    def count(self, schema: str, table: str) -> int:
+    def has_database(self, name: str) -> bool:
+        """Whether the server has such a database."""
+        with self.connect() as connection:
+            query = "select 1 from pg_database where datname = %s"
+            return connection.execute(query, (name,)).fetchone() is not None
+
+    def create_database(self, name: str, template: str = "template0") -> Server:
+        """Make a database anew, as a copy of another's files."""
+        names = (sql.Identifier(name), sql.Identifier(template))
+        with self.connect() as connection:
+            connection.execute(sql.SQL("drop database if exists {} with (force)").format(names[0]))
+            connection.execute(sql.SQL("create database {} template {} strategy file_copy").format(*names))
+        return self.database(name)
+
+    def rename_database(self, name: str, new: str) -> None:
+        """Give a database, which nobody uses, its name."""
+        with self.connect() as connection:
+            connection.execute(
+                sql.SQL("alter database {} rename to {}").format(sql.Identifier(name), sql.Identifier(new))
+            )
+
+    def count(self, schema: str, table: str, where: LiteralString = "true") -> int:
         """How many rows a table has."""
-        query = sql.SQL("select count(*) from {}").format(sql.Identifier(schema, table))
+        query = sql.SQL("select count(*) from {} where {}").format(
+            sql.Identifier(schema, table), sql.SQL(where)
+        )
         with self.connect() as connection:
             (counted,) = connection.execute(query).fetchone() or (0,)
         return int(counted)
+
+    def make(self, dataset: Dataset, table: str, rows: sql.Composable) -> None:
+        """Make a table in schema `raw` with its key, all at once: a killed command leaves none half-made."""
+        with self.connect() as connection:
+            with connection.transaction():
+                connection.execute("create schema if not exists raw")
+                connection.execute(data.HASH)
+                connection.execute(data.create_source(dataset, table, rows))
+                if dataset.keys:
+                    connection.execute(data.add_key(dataset, RAW, table))
+            connection.execute(sql.SQL("vacuum (freeze, analyze) {}").format(sql.Identifier(RAW, table)))
 
     def clear(self) -> None:
         """Drop every schema but the sources', make the targets' anew, and write all dirty pages."""
@@ -92,6 +132,10 @@ class Stand:
         """The folder of the Delta tables."""
         return self.home / "lake"
 
+    def template(self, name: str) -> Path:
+        """Where a lake lies that is copied before measurements."""
+        return self.home / "templates" / name
+
     def clear(self) -> None:
         """Take away what the last one loaded, and write what the system still holds back."""
         shutil.rmtree(self.lake, ignore_errors=True)
@@ -104,19 +148,8 @@ class Stand:
         """Make the source table of that many rows unless it is there; gives its name in schema `raw`."""
         table = f"{dataset.name}_{rows}"
         if not self.source.has(RAW, table):
-            self.make(dataset, table, data.every_row(rows), version=0)
+            self.source.make(dataset, table, data.made_rows(dataset, data.numbers(1, rows), 0))
         return table
-
-    def make(self, dataset: Dataset, table: str, numbers: sql.Composable, *, version: int) -> None:
-        """Make a source table with its key, all at once: a killed command leaves none half-made."""
-        name = sql.Identifier(RAW, table)
-        with self.source.connect() as connection:
-            with connection.transaction():
-                connection.execute("create schema if not exists raw")
-                connection.execute(data.HASH)
-                connection.execute(data.create_source(dataset, table, numbers, version))
-                connection.execute(data.add_key(dataset, table))
-            connection.execute(sql.SQL("vacuum (freeze, analyze) {}").format(name))
 
 
 @contextmanager

@@ -149,3 +149,4 @@ class TargetState:
     mark: int | None = None  # an advisory lock only this unit of work holds (Postgres)
     watermark: Watermark | None = None
     alters: Alters = Alters.ANYTHING
+    takes_copy: bool = True  # not a view, nor under row security: those take inserts only (Postgres)

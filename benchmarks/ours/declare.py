@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from benchmarks.data import EVENTS, LINEITEM, Dataset
-from benchmarks.task import SCHEMA, Task
-from ematix_flow import Job, LoadMode, Project, Target, pk
+from benchmarks.task import Task
+from ematix_flow import Job, Project, Target, pk
 from ematix_flow.types import JSONB, UUID, BigInt, Date, Double, Integer, Numeric, Text, TimestampTZ
 
 _TYPES: dict[str, Any] = {
@@ -41,23 +41,30 @@ def table_of(project: Project, task: Task) -> type[Any]:
     """The dataset's table, with the task's key."""
     dataset = _DATASETS[task.dataset]
     annotations = {column: _annotation(dataset, column, task.keys) for column in dataset.names}
-    return project.table(schema=SCHEMA, name=dataset.name)(
+    return project.table(schema=task.schema, name=dataset.name)(
         type("Bench", (), {"__annotations__": annotations})
     )
 
 
-def load(project: Project, task: Task, mode: str | LoadMode, connections: tuple[str, ...]) -> Job:
-    """The job that loads the task's table in one connection or several."""
+def connections(task: Task) -> tuple[str, ...]:
+    """The connections that the task loads into."""
+    return tuple(name for name, place in (("warehouse", task.target), ("lake", task.lake)) if place)
+
+
+def load(project: Project, task: Task, *targets: str) -> Job:
+    """The job that loads the task's table in one connection or several, in the task's mode, which is append."""
     table = table_of(project, task)
-    targets = [Target(table, connection=connection, mode=mode) for connection in connections]
-    source = "warehouse" if task.source == task.target else "source"
+    mode = task.options.get("mode", "append")
 
-    # What a keyless target has already cannot be told from what is new, and the first load is all there is.
-    incremental: Literal[False] | None = None if task.keys else False
-
-    @project.job(name="load", targets=targets, source_connection=source, incremental=incremental)
+    @project.job(
+        name=f"load_{'_'.join(targets)}",
+        targets=[Target(table, connection=connection, mode=mode) for connection in targets],
+        source_connection="warehouse" if task.source == task.target else "source",
+        # Unless there is a key, what is held already cannot be told from what is new.
+        incremental=task.options.get("incremental") or (None if task.keys else False),
+    )
     def job() -> str:
-        return task.select
+        return task.query
 
     return job
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from benchmarks.ours.declare import load, project_of
+from benchmarks.ours.declare import connections, load, project_of
 from benchmarks.task import Done, Task, Work
 from ematix_flow import JobResult, run_job
 
 
-def append(task: Task) -> Work:
-    """A first load into each target that the task names."""
+def together(task: Task) -> Work:
+    """One job for every target that the task names."""
     project = project_of(task)
-    targets = {"warehouse": task.target, "lake": task.lake}
-    job = load(project, task, "append", tuple(name for name, place in targets.items() if place))
+    job = load(project, task, *connections(task))
     return lambda: Done(rows=_read(run_job(job, project=project)))
+
+
+def apart(task: Task) -> Work:
+    """A job for each target, one after the other."""
+    projects = [(project_of(task), connection) for connection in connections(task)]
+    jobs = [(load(project, task, connection), project) for project, connection in projects]
+    return lambda: Done(rows=max(_read(run_job(job, project=project)) for job, project in jobs))
 
 
 def _read(result: JobResult) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 from adbc_driver_postgresql import dbapi
@@ -25,7 +25,7 @@ def ingest(task: Task) -> Work:
         with dbapi.connect(task.source) as source, dbapi.connect(task.target) as target:
             with source.cursor() as read, target.cursor() as write:
                 read.execute(task.select)
-                batches = _with_decimals(read.fetch_record_batch())
+                batches = with_decimals(read.fetch_record_batch())
                 rows = write.adbc_ingest(task.dataset, batches, mode="append", db_schema_name=SCHEMA)
             target.commit()
         return Done(rows=rows)
@@ -33,10 +33,10 @@ def ingest(task: Task) -> Work:
     return work
 
 
-def _with_decimals(reader: pa.RecordBatchReader) -> pa.RecordBatchReader:
-    """Cast each column that the driver gives as opaque text."""
+def with_decimals(reader: pa.RecordBatchReader, keys: Sequence[str] = ()) -> pa.RecordBatchReader:
+    """Cast each column that the driver gives as opaque text; say of the keys that none is NULL."""
     fields = [field.with_type(_NUMERIC) if _is_opaque(field) else field for field in reader.schema]
-    schema = pa.schema([field.remove_metadata() for field in fields])
+    schema = pa.schema([field.remove_metadata().with_nullable(field.name not in keys) for field in fields])
 
     def batches() -> Iterator[pa.RecordBatch]:
         for batch in reader:

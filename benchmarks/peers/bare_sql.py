@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import psycopg
 from psycopg import sql
 
@@ -26,10 +28,73 @@ def psycopg_pipe(task: Task) -> Work:
 
     def work() -> Done:
         with psycopg.connect(task.source) as source, psycopg.connect(task.target) as target:
-            rows = _pipe(source, target, task.select, _target(task))
+            rows = _pipe(source, target, task.query, _target(task))
         return Done(rows=rows)
 
     return work
+
+
+def upsert(task: Task) -> Work:
+    """A temporary table beside the target, filled by COPY, then `insert … on conflict do update`."""
+    others = [name for name in task.columns if name not in task.keys]
+    return _staged(
+        task,
+        _text("insert into {} select * from stage on conflict ({}) do update set {}").format(
+            _target(task), _names(task.keys), _set(others, "excluded")
+        ),
+    )
+
+
+def merge(task: Task) -> Work:
+    """The same with `merge`."""
+    others = [name for name in task.columns if name not in task.keys]
+    statement = _text(
+        "merge into {} as t using stage on {} when matched then update set {} "
+        "when not matched then insert ({}) values ({})"
+    ).format(
+        _target(task),
+        _text(" and ").join(_text("t.{0} = stage.{0}").format(sql.Identifier(key)) for key in task.keys),
+        _set(others, "stage"),
+        _names(task.columns),
+        _text(", ").join(sql.Identifier("stage", name) for name in task.columns),
+    )
+    return _staged(task, statement)
+
+
+def replace_rows(task: Task) -> Work:
+    """All rows anew in one transaction: `delete` or `truncate`, as the option `clear` says, then `insert … select`."""
+    clear = {"delete": _text("delete from {}"), "truncate": _text("truncate {}")}[task.options["clear"]]
+    insert = _text("insert into {} {}").format(_target(task), _text(task.query))
+
+    def work() -> Done:
+        with psycopg.connect(task.target) as connection:
+            connection.execute(clear.format(_target(task)))
+            return Done(rows=connection.execute(insert).rowcount)
+
+    return work
+
+
+def _staged(task: Task, statement: sql.Composed) -> Work:
+    stage = _text("create temporary table stage (like {}) on commit drop").format(_target(task))
+
+    def work() -> Done:
+        with psycopg.connect(task.source) as source, psycopg.connect(task.target) as target:
+            target.execute(stage)
+            rows = _pipe(source, target, task.query, sql.Identifier("stage"))
+            target.execute(statement)
+        return Done(rows=rows)
+
+    return work
+
+
+def _set(columns: Sequence[str], source: str) -> sql.Composed:
+    return _text(", ").join(
+        _text("{} = {}").format(sql.Identifier(name), sql.Identifier(source, name)) for name in columns
+    )
+
+
+def _names(columns: Sequence[str]) -> sql.Composed:
+    return _text(", ").join(map(sql.Identifier, columns))
 
 
 def _pipe(source: psycopg.Connection, target: psycopg.Connection, select: str, table: sql.Identifier) -> int:

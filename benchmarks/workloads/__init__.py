@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from benchmarks.contest import Workload
-from benchmarks.workloads import delta, postgres, same_database
+from benchmarks.workloads import delta, fan_out, guards, merge, postgres, repeated, same_database, sweep
 
-ALL: dict[str, Workload] = {
-    workload.name: workload for workload in (*postgres.WORKLOADS, *delta.WORKLOADS, *same_database.WORKLOADS)
-}
+_ROOMS = (postgres, delta, same_database, merge, fan_out, repeated, guards, sweep)
+
+ALL: dict[str, Workload] = {workload.name: workload for room in _ROOMS for workload in room.WORKLOADS}

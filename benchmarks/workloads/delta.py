@@ -11,7 +11,7 @@ from benchmarks.task import Task
 from benchmarks.workloads import first_load
 
 CONTESTANTS = (
-    Contestant(name="ours", program="benchmarks.ours.transfer:append"),
+    Contestant(name="ours", program="benchmarks.ours.transfer:together"),
     Contestant(name="copy out alone", program="benchmarks.peers.psql:copy_out", discards=True),
     Contestant(
         name="DuckDB → deltalake", program="benchmarks.peers.duckdb_scanner:to_delta", package="duckdb"

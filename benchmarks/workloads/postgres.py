@@ -11,7 +11,7 @@ from benchmarks.task import Task
 from benchmarks.workloads import first_load
 
 CONTESTANTS = (
-    Contestant(name="ours", program="benchmarks.ours.transfer:append"),
+    Contestant(name="ours", program="benchmarks.ours.transfer:together"),
     Contestant(name="psql pipe", program="benchmarks.peers.psql:copy_pipe"),
     Contestant(name="psycopg loop", program="benchmarks.peers.bare_sql:psycopg_pipe"),
     Contestant(name="ADBC ingest", program="benchmarks.peers.adbc:ingest"),

@@ -11,7 +11,7 @@ from benchmarks.task import Task
 from benchmarks.workloads import first_load
 
 CONTESTANTS = (
-    Contestant(name="ours", program="benchmarks.ours.transfer:append"),
+    Contestant(name="ours", program="benchmarks.ours.transfer:together"),
     Contestant(name="insert … select", program="benchmarks.peers.bare_sql:insert_select"),
     Contestant(
         name="Sling",

@@ -32,6 +32,7 @@ from ematix_flow.plan.values import (
 from ematix_flow.query import Select, attributes, impurity
 from ematix_flow.spec import Deletes, JobTarget, PostgresConnection
 from ematix_flow.state import RelationKind, RunRequest, SourceState, TargetState
+from ematix_flow.types import ListOf, Scalar
 
 _TABLES = (RelationKind.HEAP, RelationKind.PARTITIONED, RelationKind.INHERITED)
 
@@ -76,6 +77,9 @@ def _why_other(columns: Sequence[ReadColumn], target: JobTarget, state: TargetSt
             held = table.column(column.name) if table else None
             if held is not None and held.type != column.declared:
                 return f"{column.name} is {held.type} in the table and {column.declared} in the stream"
+        if column.declared == ListOf(Scalar.TEXT) and state.live and state.live.column(column.name):
+            # A record names the type of an array's elements, and text is another one than varchar.
+            return f"{column.name} is an array of texts in the table, perhaps of varchar"
     return None
 
 
@@ -87,6 +91,8 @@ def _why_staged(action: Action, target: JobTarget, state: TargetState, request: 
     """
     if target.label in request.staged:
         return "a key repeats or is missing"
+    if not state.takes_copy:
+        return "COPY loads neither a view nor a table under row security"
     match action:
         case AddRows() | ReplaceRows(keys=()) | ReplaceSlice(keys=()):
             return None
@@ -98,15 +104,23 @@ def _why_staged(action: Action, target: JobTarget, state: TargetState, request: 
             return "a key may be held outside of the slice"
         case AddNewKeys() | MergeRows() if not state.empty:
             return "their keys are looked for in the table"
-        case AddNewKeys(keys=keys) | MergeRows(keys=keys) | ReplaceRows(keys=keys):
-            return None if _refuses_bad_keys(state, keys) else "no index of the table refuses a repeated key"
+        case (
+            AddNewKeys(uniqueness=Proven())
+            | MergeRows(uniqueness=Proven())
+            | ReplaceRows(uniqueness=Proven())
+        ):
+            return None
+        case AddNewKeys(keys=keys) | MergeRows(keys=keys):
+            # A new table gets an index on the key, which a live one may lack.
+            indexed = is_unique(state.live, keys)
+        case ReplaceRows(keys=keys):
+            indexed = is_unique(state.live or state.stored, keys)
         case _:
             assert_never(action)
+    return None if indexed and _not_null(state, keys) else "no index of the table refuses a repeated key"
 
 
-def _refuses_bad_keys(state: TargetState, keys: tuple[str, ...]) -> bool:
-    if not is_unique(state.live, keys):
-        return False
+def _not_null(state: TargetState, keys: tuple[str, ...]) -> bool:
     held = (state.live or state.stored).columns
     return all(not column.nullable for column in held if column.name in keys)
 

@@ -121,7 +121,7 @@ def _with_retries(job: ResolvedJob, request: RunRequest) -> Generator[Event, Non
     for attempt in stamina.retry_context(on=_is_transient, attempts=_ATTEMPTS, timeout=None):
         with attempt:
             again: list[TargetResult] = []
-            for event in _attempt(job, request):
+            for event in _attempt(job, request, attempt.num):
                 last = attempt.num == _ATTEMPTS
                 if (
                     isinstance(event, TargetResult)
@@ -134,16 +134,24 @@ def _with_retries(job: ResolvedJob, request: RunRequest) -> Generator[Event, Non
                 else:
                     yield event
             if again:
-                refused = {result.label for result in again if isinstance(result.error, UncheckedKeyError)}
-                request = replace(
-                    request,
-                    targets=frozenset(result.label for result in again),
-                    staged=request.staged | refused,
-                )
+                request = replace(request, targets=frozenset(result.label for result in again))
                 raise again[0].error or AssertionError("a failure carries its error")
 
 
-def _attempt(job: ResolvedJob, request: RunRequest) -> Generator[Event, None, None]:
+def _attempt(job: ResolvedJob, request: RunRequest, number: int) -> Generator[Event, None, None]:
+    """One attempt; what was loaded unchecked and refused is at once loaded again, checked."""
+    refused: set[str] = set()
+    for event in _once(job, request):
+        if isinstance(event, TargetResult) and isinstance(event.error, UncheckedKeyError):
+            refused.add(event.label)
+            yield Retrying(label=event.label, error=event.error, attempt=number)
+        else:
+            yield event
+    if refused:
+        yield from _once(job, replace(request, targets=frozenset(refused), staged=frozenset(refused)))
+
+
+def _once(job: ResolvedJob, request: RunRequest) -> Generator[Event, None, None]:
     with ExitStack() as stack:
         prepared = prepare(job, request, os.environ, stack)
         yield from prepared.failures
@@ -154,7 +162,7 @@ def _attempt(job: ResolvedJob, request: RunRequest) -> Generator[Event, None, No
 
 
 def _is_transient(error: Exception) -> bool:
-    return isinstance(error, UncheckedKeyError) or (isinstance(error, RunError) and error.transient)
+    return isinstance(error, RunError) and error.transient
 
 
 # --- what was asked ----------------------------------------------------------------------------------

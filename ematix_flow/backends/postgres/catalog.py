@@ -72,7 +72,10 @@ _TABLE = sql.SQL(
     " where c.oid = to_regclass({}) and a.attnum > 0 and not a.attisdropped order by a.attnum"
 )
 
-_OWNER = sql.SQL("select pg_has_role(relowner, 'usage') from pg_class where oid = to_regclass({})")
+_ACCESS = sql.SQL(
+    "select pg_has_role(relowner, 'usage'), relkind in ('r', 'p') and not row_security_active(oid)"
+    " from pg_class where oid = to_regclass({})"
+)
 
 
 # Over built-in types only: an extension's functions of its own types are called by nobody else.
@@ -148,9 +151,9 @@ def table_query(table: Table) -> sql.Composed:
     return _TABLE.format(sql.SQL(_UNIQUE_KEYS), quoted(table.schema, table.name))
 
 
-def owner_query(table: Table) -> sql.Composed:
-    """Whether this session may alter the table; no row when it does not exist."""
-    return _OWNER.format(quoted(table.schema, table.name))
+def access_query(table: Table) -> sql.Composed:
+    """Whether this session may alter the table, and load it by COPY; no row when it does not exist."""
+    return _ACCESS.format(quoted(table.schema, table.name))
 
 
 def live_table(table: Table, rows: Sequence[Sequence[Any]]) -> Table | None:

@@ -14,7 +14,7 @@ from ematix_flow.backends.postgres.types import type_sql
 from ematix_flow.casts import Cast
 from ematix_flow.plan import ColumnRange, Everything, ReadColumn, ReadPlan, SinceTransaction, Slice
 from ematix_flow.state import SourceColumn
-from ematix_flow.types import DataType, Decimal, Foreign, Scalar, Varchar
+from ematix_flow.types import DataType, Decimal, Foreign, ListOf, Scalar, Varchar
 
 # A guard raises by casting this text, with the offending value behind it, to an integer; `guard_reason` finds it in
 # the server's message.
@@ -36,13 +36,19 @@ def source_select(read: ReadPlan) -> sql.Composed:
 
 def readable_select(text: str, columns: Sequence[SourceColumn]) -> sql.Composed:
     """A query as it is, but for columns of types that we do not know, which become text."""
-    shown = sql.SQL(", ").join(
-        sql.SQL("{}::text as {}").format(_q(column.name), sql.Identifier(column.name))
-        if isinstance(column.type, Foreign)
-        else _q(column.name)
-        for column in columns
-    )
+    shown = sql.SQL(", ").join(_readable(column) for column in columns)
     return sql.SQL("select {} from {}").format(shown, wrapped(raw(text)))
+
+
+def _readable(column: SourceColumn) -> sql.Composable:
+    value, name = _q(column.name), sql.Identifier(column.name)
+    match column.type:
+        case Foreign():
+            return sql.SQL("{}::text as {}").format(value, name)
+        case ListOf(element=Foreign()):
+            return sql.SQL("{}::text[] as {}").format(value, name)
+        case _:
+            return value
 
 
 def wrapped(text: sql.Composable) -> sql.Composed:
@@ -80,6 +86,9 @@ def _declared(column: ReadColumn) -> sql.Composable:
     """The column cast to its declared type."""
     value = _q(column.name)
     match column.cast:
+        case Cast.NONE if column.declared == ListOf(Scalar.TEXT):
+            # It may be a varchar[]: COPY's records name the type of an array's elements, and the target's is text.
+            return sql.SQL("{}::text[]").format(value)
         case Cast.NONE:
             return value
         case Cast.ABSENT:

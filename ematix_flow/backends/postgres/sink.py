@@ -119,6 +119,7 @@ class PostgresSink:
         mark = random.randbits(63)
         self._session.execute(sql.SQL("select pg_advisory_xact_lock({})").format(mark_lock(mark)))
         live = catalog.live_table(table, self._session.execute(catalog.table_query(table)).fetchall())
+        alters, takes_copy = (True, True) if live is None else self._row(catalog.access_query(table))
         return TargetState(
             stored=table,
             live=live,
@@ -129,9 +130,8 @@ class PostgresSink:
             or not self._row(sql.SQL("select exists (select from {})").format(table_sql(table)))[0],
             mark=mark,
             clock=self._row(sql.SQL("select clock_timestamp()"))[0],
-            alters=Alters.ANYTHING
-            if live is None or self._row(catalog.owner_query(table))[0]
-            else Alters.NOTHING,
+            alters=Alters.ANYTHING if alters else Alters.NOTHING,
+            takes_copy=takes_copy,
         )
 
     def watermark(self, job: str, cursor: str, type_: DataType) -> Watermark | None:
@@ -226,8 +226,8 @@ class PostgresSink:
             case CopyRows(), CopyInto(), _:
                 return self._copy_straight(plan, rows)
             case Batches(), _, AddRows():
-                read, size = self._copy(table_sql(plan.stored), column_names(plan), rows)
-                return LoadCounts(read=read, inserted=read, bytes=size)
+                read, inserted, size = self._copy(table_sql(plan.stored), column_names(plan), rows)
+                return LoadCounts(read=read, inserted=inserted, bytes=size, unchanged=read - inserted)
             case _:
                 self._session.execute(create_stage(plan))
                 read, size = self._fill_stage(plan, rows)
@@ -254,7 +254,8 @@ class PostgresSink:
     def _fill_stage(self, plan: TargetPlan, rows: Stream) -> tuple[int, int]:
         match rows:
             case Batches():
-                return self._copy(STAGE, stream_names(plan), rows)
+                read, _, size = self._copy(STAGE, stream_names(plan), rows)
+                return read, size
             case CopyRows():
                 read, _, size = self._copy_records(STAGE, stream_names(plan), rows)
                 return read, size
@@ -294,16 +295,18 @@ class PostgresSink:
                 copy.write(TRAILER)
             return read, cursor.rowcount, size
 
-    def _copy(self, into: sql.Composable, columns: tuple[str, ...], rows: Batches) -> tuple[int, int]:
+    def _copy(self, into: sql.Composable, columns: tuple[str, ...], rows: Batches) -> tuple[int, int, int]:
+        """As `_copy_records`."""
         from ematix_flow.backends.postgres.copy import encode  # with Arrow, for whom batches come
 
         read = size = 0
-        with self._session.cursor() as cursor, cursor.copy(copy_into(into, columns)) as copy:
-            for batch in rows.rows:
-                copy.write(encode(batch.select(list(columns))))
-                read += batch.num_rows
-                size += batch.nbytes
-        return read, size
+        with self._session.cursor() as cursor:
+            with cursor.copy(copy_into(into, columns)) as copy:
+                for batch in rows.rows:
+                    copy.write(encode(batch.select(list(columns))))
+                    read += batch.num_rows
+                    size += batch.nbytes
+            return read, cursor.rowcount, size
 
     def _refuse_empty(self, plan: TargetPlan, read: int) -> None:
         match plan.action:

@@ -70,13 +70,15 @@ class PostgresSource:
         """
         text = parse_select(sql).text
         try:
-            columns = self._columns(text)
+            session = self._session_beside()  # a query that is refused must not end the snapshot for others
+            columns = self._columns(session, text)
         except psycopg.Error as error:
             raise self._refused(error) from cause(self._address, error)
         rows = self._rows(
-            readable_select(text, columns),
+            self._blocks(readable_select(text, columns), session),
             tuple(column.name for column in columns),
             tuple(column.type for column in columns),
+            show_values=self._address.connection.show_values,
         )
         return rows.batches().reader()
 
@@ -84,7 +86,7 @@ class PostgresSource:
         """Columns, types and facts of the query, which is prepared and not executed."""
         try:
             self._hold_tables(inquiry.text)
-            columns = self._columns(inquiry.text)
+            columns = self._columns(self._session, inquiry.text)
             relations = [
                 catalog.relation(row)
                 for schema, name in inquiry.tables
@@ -108,8 +110,12 @@ class PostgresSource:
         select = source_select(read)
         if read.form is Form.SERVER_SELECT:
             return ServerSelect(select)
-        names = tuple(column.name for column in read.columns)
-        return self._rows(select, names, tuple(column.declared for column in read.columns))
+        return self._rows(
+            self._blocks(select),
+            tuple(column.name for column in read.columns),
+            tuple(column.declared for column in read.columns),
+            show_values=read.show_values,
+        )
 
     def cancel(self) -> None:
         """Cancel what any session runs. From any thread."""
@@ -128,10 +134,10 @@ class PostgresSource:
         _prepare(holder, text)
         holder.execute(sql.SQL("explain {}").format(raw(text)))
 
-    def _columns(self, text: str) -> tuple[SourceColumn, ...]:
+    def _columns(self, session: psycopg.Connection, text: str) -> tuple[SourceColumn, ...]:
         """The query's columns by the server's own word: preparing also refuses several statements."""
-        _prepare(self._session, text)
-        described = self._session.pgconn.describe_prepared(b"")
+        _prepare(session, text)
+        described = session.pgconn.describe_prepared(b"")
         names = [(described.fname(n) or b"").decode() for n in range(described.nfields)]
         types = sql.SQL(", ").join(
             sql.SQL("format_type({}, {})").format(described.ftype(n), described.fmod(n))
@@ -144,7 +150,7 @@ class PostgresSource:
                 job=self._address.job,
                 reason=f"the query returns {', '.join(repeated)} more than once; give each column its own name",
             )
-        shown = self._row(sql.SQL("select {}").format(types))
+        shown: Any = session.execute(sql.SQL("select {}").format(types)).fetchone()
         return tuple(
             SourceColumn(name=name, type=parse_source_type(type_name))
             for name, type_name in zip(names, shown, strict=True)
@@ -168,39 +174,51 @@ class PostgresSource:
 
     # --- rows ----------------------------------------------------------------------------------------
 
-    def _rows(self, select: sql.Composed, names: Sequence[str], types: Sequence[DataType]) -> CopyRows:
+    def _rows(
+        self,
+        blocks: Iterator[CopyBlock],
+        names: Sequence[str],
+        types: Sequence[DataType],
+        *,
+        show_values: bool,
+    ) -> CopyRows:
         def decoded(blocks: Iterator[CopyBlock]) -> Batches:
-            from ematix_flow.backends.postgres.wire import (
-                decode,  # with Arrow and numpy, for whoever needs them
-            )
+            # with Arrow and numpy, for whoever needs them
+            from ematix_flow.backends.postgres.wire import decode
 
-            return decode(
-                blocks, names, types, job=self._address.job, show_values=self._address.connection.show_values
-            )
+            return decode(blocks, names, types, job=self._address.job, show_values=show_values)
 
-        return CopyRows(self._blocks(select), decoded)
+        return CopyRows(blocks, decoded)
 
-    def _blocks(self, select: sql.Composed) -> Iterator[CopyBlock]:
+    def _blocks(self, select: sql.Composed, session: psycopg.Connection | None = None) -> Iterator[CopyBlock]:
         try:
-            yield from copy_out(self._reading_session(), select)
+            yield from copy_out(session or self._first_session(), select)
         except psycopg.Error as error:
             text = f"reading from {self.name} failed: {reason(self._address, error)}"
             raise RunError(job=self._address.job, reason=text) from cause(self._address, error)
 
-    def _reading_session(self) -> psycopg.Connection:
-        """A session that shows the snapshot: this one for the first rows, and new ones for what is read beside them
-        or after them (PostgreSQL manual, "Snapshot Synchronization").
-        """
-        if self._snapshot is None:
-            (self._snapshot,) = self._row(sql.SQL("select pg_export_snapshot()"))
-            return self._session
+    def _first_session(self) -> psycopg.Connection:
+        """The planning session for the first rows; for what is read beside them or after them, others."""
+        if self._snapshot is not None:
+            return self._session_beside()
+        self._export_snapshot()
+        return self._session
+
+    def _session_beside(self) -> psycopg.Connection:
+        """Another session that shows the snapshot (PostgreSQL manual, "Snapshot Synchronization")."""
+        snapshot = self._snapshot or self._export_snapshot()
         session = connect(self._address)
         self._readers.append(session)
         session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         session.read_only = True
         session.autocommit = False
-        session.execute(sql.SQL("set transaction snapshot {}").format(sql.Literal(self._snapshot)))
+        session.execute(sql.SQL("set transaction snapshot {}").format(sql.Literal(snapshot)))
         return session
+
+    def _export_snapshot(self) -> str:
+        (snapshot,) = self._row(sql.SQL("select pg_export_snapshot()"))
+        self._snapshot = snapshot
+        return str(snapshot)
 
     def _refused(self, error: psycopg.Error) -> SourceQueryError:
         return SourceQueryError(

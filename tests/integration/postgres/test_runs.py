@@ -12,7 +12,7 @@ from psycopg import sql
 
 from ematix_flow import Job, Project, pk
 from ematix_flow.errors import DuplicateKeyError, NullKeyError, RunError, SchemaDriftError, SourceQueryError
-from ematix_flow.plan import ArrowStream, InsertSelect, StagedSelect
+from ematix_flow.plan import CopyInto, InsertSelect, StagedSelect
 from ematix_flow.run import plan_job, run_job
 from ematix_flow.types import BigInt, Text, TimestampTZ
 
@@ -117,7 +117,7 @@ def test_two_databases_of_one_server_are_told_apart(
 ) -> None:
     target = new_database()
     job = keyed_job(project, target, source=dsn)
-    assert isinstance(plan_job(job, project=project).targets[0].path, ArrowStream)
+    assert isinstance(plan_job(job, project=project).targets[0].path, CopyInto)
     counts = run_job(job, project=project).targets[0].counts
     assert (counts.read, counts.inserted) == (100, 100)
     with psycopg.connect(target) as other:

@@ -16,6 +16,8 @@ from ematix_flow.plan import (
     AddVersions,
     ArrowStream,
     ColumnRange,
+    CopyInto,
+    CopyStaged,
     Everything,
     InsertSelect,
     JobPlan,
@@ -161,6 +163,8 @@ def test_an_action_is_a_phrase(action: Any, words: str) -> None:
     [
         (InsertSelect(why="x"), "insert … select inside the server, because x"),
         (StagedSelect(why="x"), "staged inside the server, because x"),
+        (CopyInto(why="x"), "COPY from server to server, because x"),
+        (CopyStaged(why="x"), "COPY from server to server and staged there, because x"),
         (ArrowStream(why="x"), "Arrow record batches, because x"),
     ],
 )

@@ -20,6 +20,8 @@ from ematix_flow.plan import (
     AddVersions,
     ArrowStream,
     ColumnRange,
+    CopyInto,
+    CopyStaged,
     Everything,
     Form,
     InsertSelect,
@@ -38,14 +40,16 @@ from ematix_flow.spec import (
     Deletes,
     EveryRow,
     Incremental,
+    JobTarget,
     LoadMode,
     Merge,
+    OnDrift,
     Scd2,
     Truncate,
     UniqueKey,
 )
-from ematix_flow.state import Relation, RelationColumn, RelationKind, SourceColumn, SourceState
-from ematix_flow.types import Scalar
+from ematix_flow.state import Relation, RelationColumn, RelationKind, RunRequest, SourceColumn, SourceState
+from ematix_flow.types import ListOf, Scalar
 
 Plan = Callable[..., JobPlan]
 BY_TIME = Incremental(column="received_at")
@@ -363,15 +367,173 @@ def test_the_mark_decides_and_not_the_connections_name(shop: Any, plan: Plan) ->
 
 def test_a_mark_that_the_source_does_not_see_is_another_database(shop: Any, plan: Plan) -> None:
     planned = only(plan(shop.job(), source=replace(shop.source, marks_held=frozenset())))
-    assert planned.path == ArrowStream(
-        why="the rows do not come from a query in the target's own database, or go to several targets"
+    assert planned.path == CopyStaged(
+        why="the rows do not come from a query in the target's own database, or go to several targets, and their "
+        "keys are looked for in the table"
     )
+    assert planned.read.form is Form.COPY
+
+
+# --- the way between two servers ----------------------------------------------------------------------
+
+TRAVELLING = "rows travel from warehouse to other"
+
+
+def travels(shop: Any, plan: Plan, target: JobTarget, request: RunRequest | None = None, **facts: Any) -> Any:
+    """The path of rows from the warehouse, of which nothing tells that their key is unique, to the other server."""
+    job = replace(shop.job(target), job=replace(shop.job(target).job, on_drift=OnDrift.IGNORE))
+    source = replace(shop.source, relations=(replace(shop.relation, unique_keys=()),))
+    state = shop.seen(target, **facts)
+    planned = only(plan(job, state, source=source, request=request or shop.request))
+    assert planned.read.form is Form.COPY
+    return planned.path
+
+
+@pytest.mark.parametrize(
+    ("mode", "facts"),
+    [
+        (Append(), {}),
+        (Append(keys=KEY), {"live": None, "empty": True}),
+        (Append(keys=KEY), {"empty": True}),
+        (Merge(keys=KEY), {"empty": True}),
+        (Merge(keys=KEY, deletes=Deletes.HARD), {"empty": True}),
+        (Truncate(), {}),
+        (Truncate(keys=KEY), {}),
+        (Truncate(keys=KEY), {"live": None, "empty": True}),
+    ],
+    ids=str,
+)
+def test_rows_go_straight_in_where_the_table_itself_refuses_a_bad_key(
+    shop: Any, plan: Plan, mode: Any, facts: dict[str, Any]
+) -> None:
+    target = shop.target(connection=shop.other, mode=mode)
+    assert travels(shop, plan, target, **facts) == CopyInto(why=TRAVELLING)
+
+
+@pytest.mark.parametrize(
+    ("mode", "why"),
+    [
+        (Append(keys=KEY), "their keys are looked for in the table"),
+        (Merge(keys=KEY), "their keys are looked for in the table"),
+        (Scd2(keys=KEY), "versions are compared with those that are held"),
+    ],
+    ids=str,
+)
+def test_rows_are_staged_where_they_are_compared_with_what_is_held(
+    shop: Any, plan: Plan, mode: Any, why: str
+) -> None:
+    target = shop.target(connection=shop.other, mode=mode)
+    assert travels(shop, plan, target) == CopyStaged(why=f"{TRAVELLING}, and {why}")
+
+
+@pytest.mark.parametrize("mode", [Append(keys=KEY), Merge(keys=KEY), Truncate(keys=KEY)], ids=str)
+@pytest.mark.parametrize("nullable", [False, True])
+def test_rows_are_staged_where_no_index_or_no_not_null_of_the_table_would_refuse_a_bad_key(
+    shop: Any, plan: Plan, mode: Any, nullable: bool
+) -> None:
+    """A table that was not made by us lacks one of the two."""
+    live = shop.keyless
+    if nullable:
+        key = replace(live.columns[0], nullable=True)
+        unique = (UniqueKey(name="own", columns=KEY),)
+        live = replace(live, columns=(key, *live.columns[1:]), unique_keys=unique)
+    target = shop.target(connection=shop.other, mode=mode)
+    assert travels(shop, plan, target, live=live, empty=True) == CopyStaged(
+        why=f"{TRAVELLING}, and no index of the table refuses a repeated key"
+    )
+
+
+@pytest.mark.parametrize("mode", [Append(keys=KEY), Merge(keys=KEY), Truncate(keys=KEY)], ids=str)
+def test_a_key_that_is_proven_needs_no_index(shop: Any, plan: Plan, mode: Any) -> None:
+    target = shop.target(shop.keyless, connection=shop.other, mode=mode)
+    assert only(plan(shop.job(target), shop.seen(target, empty=True))).path == CopyInto(why=TRAVELLING)
+
+
+def test_a_new_table_to_truncate_has_no_index_on_a_key_that_is_not_its_primary_one(
+    shop: Any, plan: Plan
+) -> None:
+    target = shop.target(shop.keyless, connection=shop.other, mode=Truncate(keys=KEY))
+    path = travels(shop, plan, target, live=None, empty=True)
+    assert path == CopyStaged(why=f"{TRAVELLING}, and no index of the table refuses a repeated key")
+
+
+def test_a_new_table_to_append_to_gets_an_index_on_its_key(shop: Any, plan: Plan) -> None:
+    target = shop.target(shop.keyless, connection=shop.other, mode=Append(keys=KEY))
+    path = travels(shop, plan, target, live=None, empty=True)
+    assert path == CopyInto(why=TRAVELLING)
+
+
+def test_rows_are_staged_once_the_index_has_refused_a_key(shop: Any, plan: Plan) -> None:
+    request = replace(shop.request, staged=frozenset({"other:analytics.events"}))
+    path = travels(shop, plan, shop.target(connection=shop.other), request, live=None, empty=True)
+    assert path == CopyStaged(why=f"{TRAVELLING}, and a key repeats or is missing")
+
+
+def test_another_targets_refusal_is_no_reason_to_stage(shop: Any, plan: Plan) -> None:
+    request = replace(shop.request, staged=frozenset({"other:analytics.others"}))
+    path = travels(shop, plan, shop.target(connection=shop.other), request, live=None, empty=True)
+    assert path == CopyInto(why=TRAVELLING)
+
+
+def test_rows_are_staged_where_the_live_table_has_another_type(shop: Any, plan: Plan) -> None:
+    narrow = replace(shop.table.columns[0], type=Scalar.INTEGER)
+    live = replace(shop.table, columns=(narrow, *shop.table.columns[1:]))
+    path = travels(shop, plan, shop.target(connection=shop.other), live=live, empty=True)
+    assert path == CopyStaged(
+        why=f"{TRAVELLING}, and event_id is Integer in the table and BigInt in the stream"
+    )
+
+
+def test_a_live_array_of_texts_may_be_one_of_varchar_and_is_staged(shop: Any, plan: Plan) -> None:
+    """COPY's records name the type of an array's elements, and the two are not the same to it."""
+    tags = replace(shop.table.columns[1], type=ListOf(Scalar.TEXT))
+    table = replace(shop.table, columns=(shop.table.columns[0], tags, shop.table.columns[2]))
+    source = replace(
+        shop.source, columns=tuple(SourceColumn(name=c.name, type=c.type) for c in table.columns)
+    )
+    target = shop.target(table, connection=shop.other)
+    held = only(plan(shop.job(target), shop.seen(target, empty=True), source=source))
+    made = only(plan(shop.job(target), shop.seen(target, live=None, empty=True), source=source))
+    assert held.path == CopyStaged(
+        why=f"{TRAVELLING}, and name is an array of texts in the table, perhaps of varchar"
+    )
+    assert made.path == CopyInto(why=TRAVELLING)
+
+
+@pytest.mark.parametrize("mode", [Append(), Append(keys=KEY), Merge(keys=KEY), Truncate()], ids=str)
+def test_rows_are_staged_where_the_table_takes_inserts_only(shop: Any, plan: Plan, mode: Any) -> None:
+    path = travels(shop, plan, shop.target(connection=shop.other, mode=mode), empty=True, takes_copy=False)
+    assert path == CopyStaged(
+        why=f"{TRAVELLING}, and COPY loads neither a view nor a table under row security"
+    )
+
+
+def test_columns_of_other_targets_are_no_reason_to_leave_the_stream(shop: Any, plan: Plan) -> None:
+    narrow = replace(shop.table, name="ids", columns=shop.table.columns[:1])
+    one = shop.target(connection=shop.other, mode=Truncate(keys=KEY))
+    other = shop.target(narrow, connection=shop.other, mode=Truncate(keys=KEY))
+    planned = plan(shop.job(one, other))
+    assert [target.path for target in planned.targets] == [
+        CopyInto(why=TRAVELLING),
+        CopyStaged(why=f"{TRAVELLING}, and the stream carries columns of other targets"),
+    ]
+    assert len(planned.reads()) == 1
+
+
+def test_rows_for_a_lake_are_the_servers_own_until_it_makes_batches_of_them(shop: Any, plan: Plan) -> None:
+    planned = only(plan(shop.job(shop.target(connection=shop.lake))))
+    assert planned.path == ArrowStream(why="rows travel from warehouse to lake")
+    assert planned.read.form is Form.COPY
+
+
+def test_rows_of_a_lake_are_batches(shop: Any, plan: Plan) -> None:
+    source = replace(shop.source, marks_held=frozenset())
+    planned = only(plan(shop.job(source=shop.lake), source=source))
+    assert planned.path == ArrowStream(why="rows travel from lake to warehouse")
     assert planned.read.form is Form.ARROW
 
 
-def test_rows_for_another_database_travel(shop: Any, plan: Plan) -> None:
-    target = shop.target(connection=shop.other)
-    assert only(plan(shop.job(target))).path == ArrowStream(why="rows travel from warehouse to other")
+# --- the path inside a server -------------------------------------------------------------------------
 
 
 def test_batches_travel(shop: Any, plan: Plan) -> None:
@@ -467,7 +629,7 @@ def test_targets_with_equal_windows_share_one_read(shop: Any, plan: Plan) -> Non
     job = shop.job(shop.target(), shop.target(connection=shop.lake))
     planned = plan(job)
     assert list(planned.reads().values()) == [planned.targets]
-    assert [type(target.path) for target in planned.targets] == [ArrowStream, ArrowStream]
+    assert [type(target.path) for target in planned.targets] == [CopyStaged, ArrowStream]
 
 
 def test_the_reason_for_reading_everything_is_no_difference_between_reads(shop: Any, plan: Plan) -> None:

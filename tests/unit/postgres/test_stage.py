@@ -42,6 +42,9 @@ def test_copy_names_its_columns(events: Any) -> None:
     assert events.text(stage.copy_into(stage.STAGE, ("b", 'a"'))) == (
         'copy "pg_temp"."ematix_stage" ("b", "a""") from stdin (format csv)'
     )
+    assert events.text(stage.copy_records(stage.STAGE, ("b", 'a"'))) == (
+        'copy "pg_temp"."ematix_stage" ("b", "a""") from stdin (format binary)'
+    )
 
 
 CHECKED = [

@@ -6,6 +6,7 @@ Binary representations are those of the types' send functions; PostgreSQL counts
 
 from __future__ import annotations
 
+import struct
 from datetime import date
 from typing import assert_never
 
@@ -30,6 +31,8 @@ _NUMBERS = {
 _ARRAY_HEADER = (
     20  # bytes: dimensions, flags, element type, and of the one dimension its length and lower bound
 )
+_LENGTH = struct.Struct(">i")
+_FEW = 30  # arrays; so many are walked one by one in the time of a step over them all
 _MAX_INTERVAL = (2**63 - 1) // 1000  # microseconds; Arrow counts nanoseconds
 
 
@@ -98,7 +101,9 @@ def _shown(value: int, day: int, width: int) -> str:
     largest = 2 ** (8 * width - 1) - 1
     if value in (largest, -largest - 1):
         return "infinity" if value > 0 else "-infinity"
-    return str(np.datetime64("2000-01-01", "D") + np.timedelta64(day, "D"))
+    text = str(np.datetime64("2000-01-01", "D") + np.timedelta64(day, "D"))
+    year, rest = int(text[:-6]), text[-6:]
+    return text if year > 0 else f"{1 - year:04}{rest} BC"
 
 
 def _intervals(fields: Fields) -> pa.Array:
@@ -172,13 +177,15 @@ def _lists(fields: Fields, element: DataType) -> pa.Array:
 
 
 def _elements(fields: Fields, counts: Ints, ends: Ints) -> Fields:
-    """The elements of all arrays in a row: the first of each is walked at once, then the second, and so on."""
+    """The elements of all arrays in a row: the first of each is walked at once, then the second, and so on; the few
+    arrays that are longer than others, one by one.
+    """
     total = int(ends[-1])
     starts, stops, nulls = np.zeros(total, np.int64), np.zeros(total, np.int64), np.zeros(total, np.bool_)
     places, offsets = ends[:-1], fields.starts + _ARRAY_HEADER
     rows = np.flatnonzero(counts)
     position = 0
-    while len(rows):
+    while len(rows) > _FEW:
         walked = Fields.read(fields.wire, offsets[rows])
         at = places[rows] + position
         starts[at], stops[at] = walked.starts, walked.ends
@@ -187,6 +194,13 @@ def _elements(fields: Fields, counts: Ints, ends: Ints) -> Fields:
         offsets[rows] = walked.ends
         position += 1
         rows = rows[counts[rows] > position]
+    for row in rows.tolist():
+        offset = int(offsets[row])
+        for place in range(int(places[row]) + position, int(ends[row + 1])):
+            (length,) = _LENGTH.unpack_from(fields.wire.data, offset)
+            starts[place] = offset + _LENGTH.size
+            stops[place] = offset = offset + _LENGTH.size + max(length, 0)
+            nulls[place] = length < 0
     return Fields(fields.wire, starts, stops, _any(nulls))
 
 

@@ -31,6 +31,7 @@ from ematix_flow.plan.values import (
     TargetPlan,
     Uniqueness,
     Unproven,
+    reads_everything,
 )
 
 __all__ = [
@@ -70,4 +71,5 @@ __all__ = [
     "explain",
     "make_plan",
     "migration_of",
+    "reads_everything",
 ]

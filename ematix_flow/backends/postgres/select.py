@@ -12,7 +12,8 @@ from psycopg import sql
 from ematix_flow.backends.postgres.types import type_sql
 from ematix_flow.casts import Cast
 from ematix_flow.plan import ColumnRange, Everything, Form, ReadColumn, ReadPlan, SinceTransaction, Slice
-from ematix_flow.types import DataType, Decimal, ListOf, Scalar, Varchar
+from ematix_flow.state import SourceColumn
+from ematix_flow.types import DataType, Decimal, Foreign, ListOf, Scalar, Varchar, postgres_name
 
 # A guard raises by casting this text, with the offending value behind it, to an integer; `guard_reason` finds it in
 # the server's message.
@@ -20,6 +21,12 @@ GUARD = "ematix-flow: "
 _VALUE = "\x1f"  # between the two
 
 _HAS_INFINITY = (Scalar.DATE, Scalar.TIMESTAMP, Scalar.TIMESTAMPTZ)
+_ARROW_RANGES = {
+    Scalar.DATE: ("0001-01-01", "9999-12-31"),
+    Scalar.TIMESTAMP: ("0001-01-01", "9999-12-31 23:59:59.999999"),
+    Scalar.TIMESTAMPTZ: ("0001-01-01 00:00:00+00", "9999-12-31 23:59:59.999999+00"),
+    Scalar.TIME: ("00:00", "23:59:59.999999"),
+}
 _INTEGER_BYTES = {Scalar.SMALLINT: 2, Scalar.INTEGER: 4, Scalar.BIGINT: 8}
 _HAS_NAN = (Scalar.REAL, Scalar.DOUBLE)
 
@@ -62,6 +69,23 @@ def windowed_text(read: ReadPlan) -> sql.Composable:
 
 
 # --- columns -----------------------------------------------------------------------------------------
+
+
+def as_it_is(column: SourceColumn) -> ReadColumn:
+    """A column read in its own type, or as text where we have none like it."""
+    declared = _of_ours(column.type)
+    cast = Cast.NONE if declared == column.type else Cast.LOSSLESS
+    return ReadColumn(name=column.name, source=column.type, declared=declared, cast=cast)
+
+
+def _of_ours(type_: DataType) -> DataType:
+    match type_:
+        case Foreign():
+            return Scalar.TEXT
+        case ListOf(element=element):
+            return ListOf(_of_ours(element))
+        case _:
+            return type_
 
 
 def _expression(column: ReadColumn, form: Form) -> sql.Composable:
@@ -108,6 +132,9 @@ def _unfit_for_declared(column: ReadColumn, value: sql.Composable) -> sql.Compos
     match column.declared:
         case Varchar(length=length):
             return sql.SQL("char_length({}::text) > {}").format(value, length)
+        case ListOf(element=Varchar(length=length)):
+            longer = sql.SQL("char_length(u.e::text) > {}").format(length)
+            return sql.SQL("exists (select from unnest({}) as u (e) where {})").format(value, longer)
         case Decimal(precision=int(precision), scale=int(scale)):
             # min_scale, not scale: 11/100.0 has scale 20. numeric(p, s) holds NaN, which is larger than any number.
             return sql.SQL("min_scale({0}::numeric) > {1} or abs(nullif({0}::numeric, 'NaN')) >= {2}").format(
@@ -146,13 +173,16 @@ def _for_arrow(column: ReadColumn, value: sql.Composable) -> sql.Composable:
 def _unfit_for_arrow(type_: DataType, value: sql.Composable) -> sql.Composed | None:
     """Whether the driver would turn the value into another one; None for types that it reads faithfully.
 
-    It makes arbitrary numbers of infinite dates and timestamps, and plain arrays of those with several dimensions
-    or a lower bound of their own. At an interval of more hours than 64 bits of nanoseconds hold (2,562,047) it
-    fails without naming the column.
+    It makes arbitrary numbers of dates and timestamps that are infinite or far away, and plain arrays of those with
+    several dimensions or a lower bound of their own. At an interval of more hours than 64 bits of nanoseconds hold
+    (2,562,047) it fails without naming the column. The years are those that `conform` lets through.
     """
     match type_:
-        case Scalar.DATE | Scalar.TIMESTAMP | Scalar.TIMESTAMPTZ:
-            return sql.SQL("not isfinite({})").format(value)
+        case Scalar.DATE | Scalar.TIMESTAMP | Scalar.TIMESTAMPTZ | Scalar.TIME:
+            first, last = (sql.Literal(text) for text in _ARROW_RANGES[type_])
+            return sql.SQL("{0} not between {1}::{3} and {2}::{3}").format(
+                value, first, last, type_sql(type_)
+            )
         case Scalar.INTERVAL:
             return sql.SQL("abs(extract(hour from {})) > 2562046").format(value)
         case ListOf(element=element):
@@ -188,6 +218,25 @@ def guard_reason(message: str, *, show_values: bool = True) -> str | None:
     if not found:
         return None
     return f"{what}: {value}" if show_values else what
+
+
+def cast_probe(read: ReadPlan, column: ReadColumn) -> sql.Composed:
+    """A select that evaluates one column of a read for each row, and nothing else."""
+    return sql.SQL("select count({}) from {}{}").format(
+        _declared(column), wrapped(windowed_text(read)), _where(read)
+    )
+
+
+def unreadable_probe(read: ReadPlan, column: ReadColumn) -> sql.Composed:
+    """A select of one value, up to 80 characters of it, whose text is none of the declared type (since PostgreSQL 16)."""
+    text = sql.SQL("{}::text").format(_q(column.name))
+    return sql.SQL(
+        "select left({text}, 80) from {rows} where not pg_input_is_valid({text}, {type}) limit 1"
+    ).format(
+        text=text,
+        rows=sql.SQL("(select * from {}{}) as q").format(wrapped(windowed_text(read)), _where(read)),
+        type=sql.Literal(postgres_name(column.declared)),
+    )
 
 
 # --- the column window -------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,8 +12,15 @@ import psycopg
 import pyarrow as pa
 from psycopg import sql
 
-from ematix_flow.backends.postgres import catalog
-from ematix_flow.backends.postgres.select import bound_select, guard_reason, raw, source_select
+from ematix_flow.backends.postgres import arrow, catalog
+from ematix_flow.backends.postgres.misfits import misfit
+from ematix_flow.backends.postgres.select import (
+    as_it_is,
+    bound_select,
+    guard_reason,
+    raw,
+    source_select,
+)
 from ematix_flow.backends.postgres.session import (
     Address,
     cause,
@@ -25,7 +33,7 @@ from ematix_flow.backends.postgres.session import (
 from ematix_flow.backends.postgres.types import parse_source_type
 from ematix_flow.conform import conform
 from ematix_flow.errors import RunError, SourceQueryError
-from ematix_flow.plan import Form, ReadPlan
+from ematix_flow.plan import Everything, Form, ReadPlan
 from ematix_flow.query import parse_select
 from ematix_flow.spec import PostgresConnection
 from ematix_flow.state import Inquiry, SourceColumn, SourceState
@@ -64,13 +72,19 @@ class PostgresSource:
     def read(
         self, sql: str
     ) -> pa.RecordBatchReader:  # the protocol's name; the module's `sql` is not needed here
-        """The rows of one select, streamed.
+        """The rows of one select, streamed; what has no type of ours comes as text.
 
         Raises:
             SourceQueryError: it is not one read-only select, or the server refuses it.
+            RunError (while iterating): record batches cannot carry a value.
         """
         select = parse_select(sql)
-        return self._execute(raw(select.text))
+        try:
+            columns = self._columns(select.text)
+        except psycopg.Error as error:
+            raise self._refused(error) from cause(self._address, error)
+        batches = self._batches(self._read_of(select.text, columns))
+        return pa.RecordBatchReader.from_batches(batches.schema, batches.rows)
 
     def describe(self, inquiry: Inquiry) -> SourceState:
         """Columns, types and facts of the query, which is prepared and not executed."""
@@ -97,11 +111,9 @@ class PostgresSource:
 
     def open(self, read: ReadPlan) -> Stream:
         """The rows of a read: the select itself for the same server, else record batches."""
-        select = source_select(read)
         if read.form is Form.SERVER_SELECT:
-            return ServerSelect(select)
-        reader = self._execute(select)
-        return conform(Batches(reader.schema, self._rows(reader)), read)
+            return ServerSelect(source_select(read), partial(misfit, self._session, read))
+        return self._batches(read)
 
     def cancel(self) -> None:
         """Cancel what either session runs. From any thread."""
@@ -161,6 +173,26 @@ class PostgresSource:
 
     # --- Arrow ---------------------------------------------------------------------------------------
 
+    def _read_of(self, text: str, columns: tuple[SourceColumn, ...]) -> ReadPlan:
+        """A read of everything that a query returns, in its own types."""
+        return ReadPlan(
+            job=self._address.job,
+            query=text,
+            columns=tuple(as_it_is(column) for column in columns),
+            window=Everything(why="the body asks for the rows"),
+            form=Form.ARROW,
+            show_values=self._address.connection.show_values,
+        )
+
+    def _batches(self, read: ReadPlan) -> Batches:
+        try:
+            reader = self._execute(source_select(read))
+        except SourceQueryError as error:  # the driver has asked for rows already
+            if told := misfit(self._session, read):
+                raise RunError(job=read.job, reason=told) from error.__cause__
+            raise
+        return conform(Batches(reader.schema, self._rows(reader, read)), read)
+
     def _execute(self, query: sql.Composable) -> pa.RecordBatchReader:
         cursor = self._arrow_session().cursor()
         self._readers.append(cursor)
@@ -174,7 +206,7 @@ class PostgresSource:
         """A second session in the first one's snapshot (PostgreSQL manual, "Snapshot Synchronization")."""
         (snapshot,) = self._row(sql.SQL("select pg_export_snapshot()"))
         try:
-            session = adbc.connect(self._address.url)
+            session = arrow.connect(self._address.url)
         except adbc.Error as error:
             raise unavailable(self._address, error) from cause(self._address, error)
         self._readers.insert(0, session)
@@ -186,13 +218,14 @@ class PostgresSource:
             cursor.execute(settings_statement().as_string(self._session))
         return session
 
-    def _rows(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    def _rows(self, reader: pa.RecordBatchReader, read: ReadPlan) -> Iterator[pa.RecordBatch]:
         try:
             yield from reader
         except (pa.ArrowException, OSError) as error:  # how the driver reports what the server said half-way
-            shows = self._address.connection.show_values
-            told = str(error) if shows else "(its words may show values, and are hidden)"
-            text = guard_reason(str(error), show_values=shows) or f"reading from {self.name} failed: {told}"
+            text = guard_reason(str(error), show_values=read.show_values) or misfit(self._session, read)
+            if text is None:
+                told = _primary(error) if read.show_values else "(its words may show values, and are hidden)"
+                text = f"reading from {self.name} failed: {told}"
             raise RunError(job=self._address.job, reason=self._address.redact(text)) from cause(
                 self._address, error
             )
@@ -202,6 +235,12 @@ class PostgresSource:
         return SourceQueryError(
             job=self._address.job, reason=f"{self.name} refuses the query: {self._address.redact(text)}"
         )
+
+
+def _primary(error: Exception) -> str:
+    """What the server said, without what the driver says around it; all of it where the driver alone speaks."""
+    _, found, told = str(error).partition("ERROR:")
+    return told.strip().partition("\n")[0] if found else str(error)
 
 
 def _prepare(session: psycopg.Connection, text: str) -> None:

@@ -9,9 +9,16 @@ from typing import Any
 import pytest
 from psycopg import sql
 
-from ematix_flow.backends.postgres.select import bound_select, guard_reason, lower_bound, source_select
+from ematix_flow.backends.postgres.select import (
+    as_it_is,
+    bound_select,
+    guard_reason,
+    lower_bound,
+    source_select,
+)
 from ematix_flow.casts import Cast
 from ematix_flow.plan import Form, ReadColumn, SinceTransaction
+from ematix_flow.state import SourceColumn
 from ematix_flow.types import DataType, Decimal, Foreign, ListOf, Scalar, Varchar
 
 
@@ -117,6 +124,13 @@ RAISES = "then ('ematix-flow: column ''v'': a value does not fit {}\x1f' || coal
             "numeric(4, 2)",
         ),
         (Scalar.DATE, Scalar.TEXT, Cast.CHECKED, 'q."v"::timestamp <> q."v"::date', "date"),
+        (
+            ListOf(Varchar(3)),
+            ListOf(Scalar.TEXT),
+            Cast.CHECKED,
+            'exists (select from unnest(q."v") as u (e) where char_length(u.e::text) > 3)',
+            "character varying(3)[]",
+        ),
     ],
 )
 def test_a_cast_that_could_lose_something_raises_instead(
@@ -125,6 +139,22 @@ def test_a_cast_that_could_lose_something_raises_instead(
     assert column(events, declared, source, cast) == (
         f'case when {unfit} {RAISES.format(declared)}::text::{type_} else q."v"::{type_} end'
     )
+
+
+@pytest.mark.parametrize(
+    ("type_", "declared", "cast"),
+    [
+        (Decimal(12, 2), Decimal(12, 2), Cast.NONE),
+        (Foreign("mood"), Scalar.TEXT, Cast.LOSSLESS),
+        (ListOf(Foreign("mood")), ListOf(Scalar.TEXT), Cast.LOSSLESS),
+    ],
+    ids=str,
+)
+def test_a_body_reads_a_column_in_its_own_type_or_as_text(
+    type_: DataType, declared: DataType, cast: Cast
+) -> None:
+    read = ReadColumn(name="v", source=type_, declared=declared, cast=cast)
+    assert as_it_is(SourceColumn(name="v", type=type_)) == read
 
 
 # --- Arrow --------------------------------------------------------------------------------------------
@@ -137,7 +167,7 @@ def test_numbers_travel_as_text(events: Any, type_: DataType) -> None:
 
 @pytest.mark.parametrize(
     "type_",
-    [Scalar.BIGINT, Scalar.TEXT, Varchar(3), Scalar.UUID, Scalar.JSONB, Scalar.TIME, Scalar.BYTES],
+    [Scalar.BIGINT, Scalar.TEXT, Varchar(3), Scalar.UUID, Scalar.JSONB, Scalar.BYTES],
     ids=str,
 )
 def test_what_the_driver_reads_faithfully_is_left_alone(events: Any, type_: DataType) -> None:
@@ -148,19 +178,31 @@ def test_an_absent_column_needs_no_form(events: Any) -> None:
     assert column(events, Decimal(12, 2), None, Cast.ABSENT, Form.ARROW) == "null::numeric(12, 2)"
 
 
+NO_DAY = "not between '0001-01-01'::date and '9999-12-31'::date"
+
+
 @pytest.mark.parametrize(
     ("type_", "unfit"),
     [
-        (Scalar.DATE, 'not isfinite(q."v")'),
-        (Scalar.TIMESTAMP, 'not isfinite(q."v")'),
-        (Scalar.TIMESTAMPTZ, 'not isfinite(q."v")'),
+        (Scalar.DATE, f'q."v" {NO_DAY}'),
+        (
+            Scalar.TIME,
+            "q.\"v\" not between '00:00'::time without time zone and '23:59:59.999999'::time without time zone",
+        ),
+        (
+            Scalar.TIMESTAMPTZ,
+            (
+                "q.\"v\" not between '0001-01-01 00:00:00+00'::timestamp with time zone "
+                "and '9999-12-31 23:59:59.999999+00'::timestamp with time zone"
+            ),
+        ),
         (Scalar.INTERVAL, 'abs(extract(hour from q."v")) > 2562046'),
         (ListOf(Scalar.INTEGER), 'array_ndims(q."v") > 1 or array_lower(q."v", 1) <> 1'),
         (
             ListOf(Scalar.DATE),
             (
                 'array_ndims(q."v") > 1 or array_lower(q."v", 1) <> 1 or exists '
-                '(select from unnest(q."v") as u (e) where not isfinite(u.e))'
+                f'(select from unnest(q."v") as u (e) where u.e {NO_DAY})'
             ),
         ),
     ],

@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import machine, report
-from benchmarks.contest import ROOT, Contestant, Rounds, Turn, Workload, hold
+from benchmarks.contest import ROOT, Contestant, FailedTurnError, Rounds, Turn, Workload, hold
 from benchmarks.peers_environment import peers
 from benchmarks.results import Result, keep
 from benchmarks.servers import stand
@@ -44,7 +44,12 @@ def main(arguments: list[str]) -> int:
         _say(described)
         for workload in chosen:
             rows = options.rows or round(workload.rows * options.scale)
-            turns = tuple(_told(workload, hold(workload, place, theirs, rows, rounds)))
+            try:
+                turns = tuple(_told(workload, hold(workload, place, theirs, rows, rounds)))
+            except FailedTurnError as error:
+                _say(f"\n{workload.name} could not be prepared: {error}")
+                failed = True
+                continue
             result = _result(workload, rows, turns, described)
             keep(home, result)
             _say(f"\n{report.table(result)}")

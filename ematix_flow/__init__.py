@@ -22,6 +22,7 @@ from ematix_flow.errors import (
     UnsupportedTypeError,
     WatermarkError,
 )
+from ematix_flow.lineage import LineageWarning, TableName, tables_read
 from ematix_flow.manifest import Manifest, ResolvedJob
 from ematix_flow.markers import comment, default, natural_key, pk
 from ematix_flow.plan import (
@@ -84,6 +85,7 @@ __all__ = [
     "JobPlan",
     "JobResult",
     "JobTarget",
+    "LineageWarning",
     "LiteralPasswordWarning",
     "LoadCounts",
     "LoadError",
@@ -105,6 +107,7 @@ __all__ = [
     "SourceHandle",
     "SourceQueryError",
     "Table",
+    "TableName",
     "TableRef",
     "Target",
     "TargetPlan",
@@ -137,6 +140,7 @@ __all__ = [
     "run_job",
     "source_tables",
     "table_of",
+    "tables_read",
     "takes_argument",
     "type_name",
 ]

@@ -67,6 +67,8 @@ _CHECKED = {
     (Scalar.DATE, Scalar.TIMESTAMP),
     (Scalar.JSON, Scalar.JSONB),
 }
+# What the server reads element by element, and refuses by itself.
+_CHECKED_IN_LISTS = (Scalar.JSON, Scalar.JSONB, Scalar.UUID)
 _REMEDIES: dict[tuple[object, object], str] = {
     (Scalar.TIMESTAMPTZ, Scalar.TIMESTAMP): "x at time zone 'UTC'",
     (Scalar.TIMESTAMP, Scalar.TIMESTAMPTZ): "x at time zone 'UTC'",
@@ -85,7 +87,12 @@ def classify(source: DataType, declared: DataType) -> Verdict:
             return Cast.LOSSLESS
         case ListOf(element=inner), ListOf(element=wanted):
             verdict = classify(inner, wanted)
-            return verdict if verdict is Cast.LOSSLESS else Refused(f"x::{postgres_name(declared)}")
+            is_checked = verdict is Cast.CHECKED and (
+                wanted in _CHECKED_IN_LISTS or isinstance(wanted, Varchar)
+            )
+            if verdict is Cast.LOSSLESS or is_checked:
+                return verdict
+            return Refused(f"x::{postgres_name(declared)}")
         case _, Scalar.TEXT:
             return Cast.LOSSLESS
         case ((Scalar.TEXT | Foreign()), Varchar()):

@@ -37,6 +37,11 @@ def declaration(table: Table) -> str:
             f"unique ({', '.join(key.columns)}) is not declared: a natural key is of declared NOT NULL columns"
             for key in other_keys
         ),
+        *(
+            f"{column.name} is {column.computed.value}: a job that loads this very table leaves it out"
+            for column in columns
+            if column.computed is not None
+        ),
         *_remark_on_keys(table, columns, keys),
     ]
     return "\n".join([*_imports(lines), "", "", *_class(table, lines, remarks)])

@@ -30,6 +30,14 @@ NOWHERE = Origin(file="<unknown>", line=0, qualname="")
 Constant: TypeAlias = str | int | float | bool
 
 
+class Computed(enum.Enum):
+    """How a server fills a live column by itself; the value completes the sentence "the column is …"."""
+
+    STORED = "generated from other columns"
+    VIRTUAL = "generated from other columns when it is read"
+    IDENTITY = "generated always as identity"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
     """One column of a table."""
@@ -41,6 +49,7 @@ class Column:
     comment: str | None = None
     default: Constant | None = None  # of a declared one: what rows hold that were there before it
     has_default: bool = False  # of a live column: rows can be added without it
+    computed: Computed | None = None  # of a live column: no load can set it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -138,6 +138,15 @@ class Alters(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UniqueIndex:
+    """An index of a live table by which no two rows agree in its columns; a constraint's, or one by itself."""
+
+    name: str
+    columns: tuple[str, ...]
+    is_constraint: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TargetState:
     """What a target looks like now, after its lock was taken."""
 
@@ -148,5 +157,10 @@ class TargetState:
     clock: datetime  # the target's, read after the lock
     mark: int | None = None  # an advisory lock only this unit of work holds (Postgres)
     watermark: Watermark | None = None
+    query: int | None = None  # fingerprint kept beside the job's watermark, whatever that one counts
     alters: Alters = Alters.ANYTHING
     takes_copy: bool = True  # not a view, nor under row security: those take inserts only (Postgres)
+    unique_indexes: tuple[
+        UniqueIndex, ...
+    ] = ()  # those over whole tables, primary and deferrable ones among them
+    drops_rows: bool = False  # a trigger of somebody's may leave out rows that a load writes

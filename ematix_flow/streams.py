@@ -39,9 +39,13 @@ class Batches:
 
 @dataclass(frozen=True, slots=True)
 class ServerSelect:
-    """A select that the target's own server runs; its columns stand in the order of the read plan."""
+    """A select that the target's own server runs; its columns stand in the order of the read plan.
+
+    `misfit` tells, once it failed, which value would not become its declared type; None where that is not why.
+    """
 
     statement: sql.Composed
+    misfit: Callable[[], str | None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,22 @@
 """The meaning of the modes, on plain rows: the specification that every backend is held to.
 
 `load_rows` is pure, and slow on purpose: it is meant to be read. A row maps columns to values; NULL is None, and
-here equal to itself.
+here equal to itself. `MemoryBackend` keeps tables by it, so that jobs can be tested without a server.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias, assert_never
 
-from ematix_flow.history import DELETED_AT, IS_CURRENT, VALID_FROM, VALID_TO
+from ematix_flow import spec
+from ematix_flow.errors import PlanError
+from ematix_flow.history import DELETED_AT, IS_CURRENT, VALID_FROM, VALID_TO, added_columns
 from ematix_flow.results import LoadCounts
-from ematix_flow.spec import Append, Deletes, LoadMode, Merge, Scd2, Truncate
+from ematix_flow.spec import Append, Deletes, Job, JobTarget, LoadMode, Merge, Scd2, Table, Truncate
 
 Row: TypeAlias = Mapping[str, Any]
 Key: TypeAlias = tuple[Any, ...]
@@ -41,6 +44,10 @@ class EmptySource(ValueError):  # noqa: N818  # likewise
     """Nothing was read, and all that the target holds would count as gone."""
 
 
+class UnfitRow(ValueError):  # noqa: N818  # likewise
+    """A row does not fit the declared table."""
+
+
 def load_rows(mode: LoadMode, before: Iterable[Row], rows: Iterable[Row], loaded_at: datetime) -> Loaded:
     """The target after `rows`, all that a run read, are loaded at `loaded_at` into what was there before.
 
@@ -63,27 +70,6 @@ def load_rows(mode: LoadMode, before: Iterable[Row], rows: Iterable[Row], loaded
             return _scd2(mode, held, read, loaded_at)
         case _:
             assert_never(mode)
-
-
-class MemoryBackend:
-    """Tables in memory, by name, loaded as every backend loads its own: a target for tests of what reads one."""
-
-    def __init__(self) -> None:
-        self._tables: dict[str, tuple[Row, ...]] = {}
-
-    def rows(self, table: str) -> tuple[Row, ...]:
-        """What a table holds; nothing where none was loaded yet."""
-        return self._tables.get(table, ())
-
-    def load(self, table: str, mode: LoadMode, rows: Iterable[Row], loaded_at: datetime) -> LoadCounts:
-        """One run: all of `rows` are loaded, or the table is left as it was.
-
-        Raises:
-            NullKey, DuplicateKey, EmptySource: see `load_rows`.
-        """
-        loaded = load_rows(mode, self.rows(table), rows, loaded_at)
-        self._tables[table] = loaded.rows
-        return loaded.counts
 
 
 # --- append and truncate -----------------------------------------------------------------------------
@@ -255,3 +241,79 @@ def _one_a_key(read: list[Row], keys: Sequence[str]) -> list[Row]:
 def _refuse_empty(mode: Merge | Scd2, read: list[Row]) -> None:
     if mode.deletes is not None and not read and not mode.allow_empty_source:
         raise EmptySource
+
+
+# --- a backend in memory ------------------------------------------------------------------------------
+
+
+class MemoryBackend:
+    """Tables in memory, loaded as a run loads its own: tests a job, and what reads its target, without a server.
+
+        memory = MemoryBackend(tables={"raw.events": [{"event_id": 1, "name": None}]})
+        memory.load(ingest_events, memory.rows("raw.events"), loaded_at=datetime(2026, 1, 1, tzinfo=UTC))
+        assert memory.rows("analytics.events") == ({"event_id": 1, "name": None},)
+
+    The rows are what the job's query returns: the test says them, as there is no database to ask. A body that yields
+    record batches gives them itself: `[row for batch in job() for row in batch.to_pylist()]`.
+    """
+
+    def __init__(self, tables: Mapping[str, Iterable[Row]] | None = None) -> None:
+        self._tables = {name: tuple(rows) for name, rows in (tables or {}).items()}
+
+    def rows(self, table: str) -> tuple[Row, ...]:
+        """What `schema.table` holds; nothing where nothing was loaded yet."""
+        return self._tables.get(table, ())
+
+    def load(
+        self, job: Job | spec.Target | JobTarget, rows: Iterable[Row], *, loaded_at: datetime
+    ) -> LoadCounts:
+        """One run, on all that it reads, at `loaded_at`: everything is loaded, or the table is left as it was.
+
+        Columns go by their names. A nullable one that the rows lack is NULL; one that the held rows lack, because it was
+        declared since, holds its default there. Values are taken as they are: nothing is cast.
+
+        Args:
+            job: a job with one target, or one of `job.targets`.
+            rows: what the query returns, read in full.
+            loaded_at: the run's clock, with a time zone.
+
+        Raises:
+            PlanError: the job has several targets.
+            UnfitRow: a row has a column that the table does not, or none where the table wants a value.
+            NullKey, DuplicateKey, EmptySource: see `load_rows`.
+        """
+        target = _only_target(job) if isinstance(job, Job) else job
+        name = target.table.full_name
+        read = [_with_columns(target.table, row) for row in rows]
+        held = [{**_defaults(target), **row} for row in self.rows(name)]
+        loaded = load_rows(target.mode, held, read, loaded_at)
+        _refuse_nulls(target.table, loaded.rows)
+        self._tables[name] = loaded.rows
+        return loaded.counts
+
+
+def _only_target(job: Job) -> spec.Target:
+    if len(job.targets) > 1:
+        raise PlanError(job=job.name, reason="it has several targets; load each of job.targets by itself")
+    return job.targets[0]
+
+
+def _defaults(target: spec.Target | JobTarget) -> Row:
+    """What rows hold in columns that came after them."""
+    mark = {DELETED_AT: None} if DELETED_AT in added_columns(target.mode) else {}
+    return {column.name: column.default for column in target.table.columns} | mark
+
+
+def _with_columns(table: Table, row: Row) -> Row:
+    """A row with all columns of its table, in their order."""
+    if unknown := sorted(row.keys() - {column.name for column in table.columns}):
+        raise UnfitRow(
+            f"table {table.full_name} has no column {', '.join(unknown)}; declare it, or leave it out"
+        )
+    return {column.name: row.get(column.name) for column in table.columns}
+
+
+def _refuse_nulls(table: Table, rows: Iterable[Row]) -> None:
+    for row, column in itertools.product(rows, table.columns):
+        if row[column.name] is None and not column.nullable:
+            raise UnfitRow(f"table {table.full_name} wants a value in column {column.name}: {row!r}")

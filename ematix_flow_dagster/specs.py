@@ -19,8 +19,9 @@ from ematix_flow import (
     Problem,
     ResolvedJob,
     SourceQueryError,
+    TableName,
+    tables_read,
 )
-from ematix_flow_dagster.lineage import TableName, tables_read
 from ematix_flow_dagster.translator import EmatixTranslator, SourceData, TargetData
 
 

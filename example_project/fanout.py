@@ -6,7 +6,6 @@ from typing import Annotated
 
 from ematix_flow import ematix, pk
 from ematix_flow.types import BigInt, Text, TimestampTZ
-from ematix_flow_dagster import build_definitions
 
 
 @ematix.connection
@@ -47,5 +46,7 @@ def ingest_events(conn):
     return "SELECT event_id, name, received_at FROM raw.events"
 # --- end
 # fmt: on
+
+from ematix_flow_dagster import build_definitions  # noqa: E402 -- below the example, as a reader adds it
 
 defs = build_definitions()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,9 +11,9 @@ import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
+from support.servers import serve_postgres
 
 from ematix_flow import Project
-from ematix_flow.embedded import Embedded
 
 # A busy machine is no failure: what a test takes is bounded by pytest's own timeout.
 hypothesis.settings.register_profile("ematix", deadline=None)
@@ -23,7 +21,7 @@ hypothesis.settings.load_profile("ematix")
 
 
 # What takes minutes runs by its own command (see CONTRIBUTING), but for a share of it that stays in every run.
-_SLOW = ("integration/crash", "integration/concurrency", "integration/windows", "contract/test_histories.py")
+_SLOW = ("integration/crash", "integration/concurrency", "integration/windows")
 _SHARE = ("test_writers.py", "test_opposite_orders.py", "test_stale_handles.py")
 
 
@@ -39,15 +37,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
     """The DSN of a server that lives as long as the test session."""
-    # Not tmp_path: as root the server runs as another user, who may not enter pytest's own folders.
-    home = Path(tempfile.mkdtemp(prefix="ematix-tests-"))
-    home.chmod(0o755)
-    embedded = Embedded(home=home / "pg", settings={"fsync": "off", "max_connections": "200"})
-    try:
-        yield embedded.ensure()
-    finally:
-        embedded.stop()
-        shutil.rmtree(home)
+    with serve_postgres(max_connections="200") as dsn:
+        yield dsn
 
 
 @pytest.fixture

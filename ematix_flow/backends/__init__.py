@@ -64,6 +64,9 @@ class Sink(AbstractContextManager["Sink"], Protocol):
     def watermark(self, job: str, cursor: str, type_: DataType) -> Watermark | None:
         """What the last committed run of a job stored under `cursor`, a value of `type_`."""
 
+    def query(self, job: str) -> int | None:
+        """The fingerprint that the last committed run of a job stored beside its watermark."""
+
     def render(self, plan: TargetPlan) -> tuple[str, ...]:
         """The statements a load would run, for a reader."""
 
@@ -76,6 +79,10 @@ class Sink(AbstractContextManager["Sink"], Protocol):
         Raises:
             LoadError: or one of its kinds; the target is left as it was.
         """
+
+    @property
+    def kept(self) -> Watermark | None:
+        """The job's watermark as it stands after `load`, once that is committed."""
 
     def cancel(self) -> None:
         """Stop what is running. From any thread, any number of times."""

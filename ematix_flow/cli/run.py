@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import closing
 
 from ematix_flow.cli.output import FAILED, SUCCEEDED, complain, tell
 from ematix_flow.cli.selection import Selection
 from ematix_flow.errors import EmatixError
+from ematix_flow.lineage import jobs_in_order
 from ematix_flow.results import Event, LoadCounts, Retrying, TargetResult
 from ematix_flow.run import iter_job
 
@@ -16,11 +17,14 @@ def run_jobs(selection: Selection, *, full_refresh: bool) -> int:
     """Run the jobs and print a line for each target as it ends; the exit code.
 
     What waits for a failed job, directly or through others, is skipped; the rest goes on.
+
+    Raises:
+        DependencyCycleError: jobs read what each other load, in a ring.
     """
     failed: set[str] = set()
     blocked: dict[str, str] = {}  # a job -> the failed one that it waits for
-    for name, job in selection.manifest.jobs.items():
-        culprit = next((each for up in job.upstream if (each := _culprit(up, failed, blocked))), None)
+    for name, upstream in _in_order(selection).items():
+        culprit = next((each for up in upstream if (each := _culprit(up, failed, blocked))), None)
         targets = selection.targets.get(name, ())
         if culprit is not None:
             blocked[name] = culprit
@@ -32,6 +36,15 @@ def run_jobs(selection: Selection, *, full_refresh: bool) -> int:
             if not _succeeds(name, events):
                 failed.add(name)
     return FAILED if failed else SUCCEEDED
+
+
+def _in_order(selection: Selection) -> Mapping[str, tuple[str, ...]]:
+    """The jobs in order, with those that they wait for; one job alone waits for none, and its body is not asked."""
+    match list(selection.targets):
+        case [only]:
+            return {only: ()}
+        case _:
+            return jobs_in_order(selection.manifest)
 
 
 def _culprit(upstream: str, failed: set[str], blocked: dict[str, str]) -> str | None:

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
-import stamina
 from psycopg import sql
 
 from ematix_flow.embedded import cluster
@@ -32,6 +31,7 @@ from ematix_flow.embedded.errors import (
     UnreachableFolderError,
     VersionMismatchError,
 )
+from ematix_flow.retries import retried
 
 try:
     import filelock
@@ -49,6 +49,7 @@ _UNFINISHED = "unfinished-data-"
 _LOCK_SECONDS = 120
 _STOP_SECONDS = 60
 _CONNECT_SECONDS = 5
+_LAUNCH_ATTEMPTS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +217,11 @@ def _start(folder: Folder, settings: Mapping[str, str]) -> Server:
     if not folder.data.exists():
         _initialise(folder, binaries, settings)
     _check_data(folder, binaries)
-    return _launch(folder, binaries, settings)
+    # A port may be taken between our choice and the server's start, and after a killed postmaster its children need a
+    # moment to let go of the shared memory.
+    return retried(
+        lambda: _launch(folder, binaries, settings), on=ServerFailedError, attempts=_LAUNCH_ATTEMPTS
+    )
 
 
 def _initialise(folder: Folder, binaries: Binaries, settings: Mapping[str, str]) -> None:
@@ -256,9 +261,6 @@ def _check_data(folder: Folder, binaries: Binaries) -> None:
         raise DataFolderError(home=folder.home, reason=reason)
 
 
-# A port may be taken between our choice and the server's start, and after a killed postmaster its
-# children need a moment to let go of the shared memory.
-@stamina.retry(on=ServerFailedError, attempts=6, timeout=None, wait_initial=0.2, wait_jitter=0.2)
 def _launch(folder: Folder, binaries: Binaries, settings: Mapping[str, str]) -> Server:
     left_over = folder.pid_file.exists()  # asked first: one that appears later is not stale
     if _postmaster(folder) is None:

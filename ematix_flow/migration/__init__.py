@@ -13,6 +13,8 @@ from ematix_flow.migration.values import (
     CreateTable,
     Drift,
     DropNotNull,
+    DropUnique,
+    LetBeSet,
     Migration,
     Remedy,
     RenameColumn,
@@ -20,6 +22,7 @@ from ematix_flow.migration.values import (
     Step,
     WidenColumn,
 )
+from ematix_flow.migration.versions import version_drifts
 
 __all__ = [
     "AddColumn",
@@ -31,6 +34,8 @@ __all__ = [
     "CreateTable",
     "Drift",
     "DropNotNull",
+    "DropUnique",
+    "LetBeSet",
     "Migration",
     "Remedy",
     "RenameColumn",
@@ -39,4 +44,5 @@ __all__ = [
     "WidenColumn",
     "diff",
     "is_unique",
+    "version_drifts",
 ]

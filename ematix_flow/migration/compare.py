@@ -16,13 +16,14 @@ from ematix_flow.migration.values import (
     CreateTable,
     Drift,
     DropNotNull,
+    LetBeSet,
     Migration,
     Remedy,
     RenameColumn,
     SetNotNull,
     WidenColumn,
 )
-from ematix_flow.spec import Column, Table, UniqueKey
+from ematix_flow.spec import Column, Computed, Table, UniqueKey
 from ematix_flow.state import Alters, TargetState
 from ematix_flow.types import DataType, Decimal, Scalar, Varchar
 
@@ -70,6 +71,7 @@ def _differences(state: TargetState, live: Table) -> Iterator[_Alteration | Drif
         if held is not None:
             yield from _type_difference(declared, column, held)
             yield from _null_difference(declared, column, held)
+            yield from _computed_difference(declared, held)
         elif column.name in renamed:
             yield _renaming(declared, column, renamed[column.name])
         elif column.nullable or column.default is not None or state.empty or adds_nullable_ones:
@@ -128,6 +130,19 @@ def _null_difference(table: Table, declared: Column, live: Column) -> Iterator[_
         yield Drift(text=f"column {declared.name} is part of the live primary key, declared nullable")
     elif declared.nullable and not live.nullable:
         yield DropNotNull(table=table, column=declared.name)
+
+
+def _computed_difference(table: Table, live: Column) -> Iterator[Drift]:
+    if live.computed is None:
+        return
+    text = f"column {live.name} is {live.computed.value}, and no load can set it; leave it out of the declaration"
+    if live.computed is Computed.VIRTUAL:  # which PostgreSQL turns into no other column
+        yield Drift(text=text)
+    else:
+        yield Drift(
+            text=f"{text}, or let it be set",
+            remedy=LetBeSet(table=table, column=live.name, computed=live.computed),
+        )
 
 
 # --- columns that nobody declared ---------------------------------------------------------------------

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from ematix_flow.spec import Column, Table
+from ematix_flow.spec import Column, Computed, Table
+from ematix_flow.state import UniqueIndex
 from ematix_flow.types import DataType
 
 # --- applied in the load's own transaction ------------------------------------------------------------
@@ -133,7 +134,24 @@ class SetNotNull:
     column: Column
 
 
-Remedy: TypeAlias = Step | AddFilledColumn | RenameColumn | ChangeType | SetNotNull
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetBeSet:
+    """The server fills the live column by itself, and the declaration takes its values from the source."""
+
+    table: Table
+    column: str
+    computed: Computed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropUnique:
+    """A unique index refuses rows that the mode keeps."""
+
+    table: Table
+    index: UniqueIndex
+
+
+Remedy: TypeAlias = Step | AddFilledColumn | RenameColumn | ChangeType | SetNotNull | LetBeSet | DropUnique
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ from ematix_flow.plan.values import (
     TargetPlan,
     Uniqueness,
     Unproven,
+    reads_everything,
 )
 
 __all__ = [
@@ -74,4 +75,5 @@ __all__ = [
     "explain",
     "make_plan",
     "migration_of",
+    "reads_everything",
 ]

@@ -10,7 +10,14 @@ from datetime import timedelta
 from typing import TypeAlias
 
 from ematix_flow.errors import PlanError
-from ematix_flow.plan.values import ColumnRange, Everything, ReadWindow, SinceTransaction, Slice
+from ematix_flow.plan.values import (
+    ColumnRange,
+    Everything,
+    ReadWindow,
+    SinceTransaction,
+    Slice,
+    reads_everything,
+)
 from ematix_flow.query import Select, Trackable, Untrackable, tracking
 from ematix_flow.spec import (
     Automatic,
@@ -244,14 +251,16 @@ def _since_transaction(trackable: Trackable, source: SourceState, target: Target
     return SinceTransaction(xid=stored, start=trackable.start, end=trackable.end, name=name)
 
 
-def watermark_after(cursor: Cursor, source: SourceState, target: TargetState) -> Watermark | None:
+def watermark_after(
+    cursor: Cursor, window: ReadWindow, source: SourceState, target: TargetState
+) -> Watermark | None:
     """The watermark to commit with the rows; None where none is kept, which makes a stored one void."""
     match cursor:
         case NoCursor():
             return None
         case ColumnCursor():
             if source.bound is None:
-                return target.watermark
+                return None if reads_everything(window) else target.watermark
             return Watermark(cursor=cursor.name, value=source.bound, type=cursor.type)
         case TransactionCursor():
             return Watermark(cursor=cursor.name, value=str(source.snapshot_xmin), type=cursor.type)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import assert_never
 
 from ematix_flow.casts import Cast
 from ematix_flow.errors import PlanError, SchemaDriftError
 from ematix_flow.manifest import ResolvedJob
-from ematix_flow.migration import Migration, diff, is_unique
+from ematix_flow.migration import Migration, diff, is_unique, version_drifts
 from ematix_flow.plan.columns import read_columns
 from ematix_flow.plan.cursors import Cursor, NoCursor, unfit, watermark_after, window_for
 from ematix_flow.plan.paths import form_of, inside_the_server, travelling
+from ematix_flow.plan.queries import query_fingerprint, refuse_changed_query
 from ematix_flow.plan.values import (
     Action,
     AddMissing,
@@ -100,6 +102,8 @@ def _target_plan(
     read: ReadPlan,
 ) -> TargetPlan:
     target, cursor, state = seen
+    query = query_fingerprint(target, cursor, select)
+    refuse_changed_query(job.job, request, target, query, state)
     migration = migration_of(target, state)
     if migration.drifts and job.job.on_drift is OnDrift.ERROR:
         raise SchemaDriftError(
@@ -120,7 +124,9 @@ def _target_plan(
         steps=migration.steps,
         path=travelling(job, target, select, action, state, request, read.columns),
         read=read,
-        watermark=None if request.window else watermark_after(cursor, source, state),
+        watermark=None if request.window else watermark_after(cursor, read.window, source, state),
+        replaces=None if request.window else state.watermark,
+        query=query,
         clock=state.clock,
         show_values=target.connection.show_values,
         previous_name=job.job.previous_name,
@@ -130,7 +136,16 @@ def _target_plan(
 
 def migration_of(target: JobTarget, state: TargetState) -> Migration:
     """What makes the live table fit a target, and what stands in the way."""
-    return diff(state, () if isinstance(target.mode, Truncate | Scd2) else target.mode.keys)
+    match target.mode:
+        case Scd2() as mode:
+            migration = diff(state, ())
+            return replace(migration, drifts=(*migration.drifts, *version_drifts(state, mode)))
+        case Truncate():
+            return diff(state, ())
+        case Append(keys=keys) | Merge(keys=keys):
+            return diff(state, keys)
+        case _:
+            assert_never(target.mode)
 
 
 def _action(
@@ -142,6 +157,8 @@ def _action(
     unique: Uniqueness,
 ) -> Action:
     mode = target.mode
+    # An insert that meets rows already there gives an account of itself that leaves triggers out.
+    indexed = is_unique(state.live, mode.keys) and not state.drops_rows
     if isinstance(window, Slice):
         _check_slice(target, window, job)
     match mode:
@@ -157,7 +174,7 @@ def _action(
                 return AddMissing(window=window)
             return AddRows()
         case Append(keys=keys):
-            return AddNewKeys(keys=keys, uniqueness=unique, indexed=is_unique(state.live, keys))
+            return AddNewKeys(keys=keys, uniqueness=unique, indexed=indexed)
         case Merge():
             return MergeRows(
                 keys=mode.keys,
@@ -165,7 +182,7 @@ def _action(
                 deletes=mode.deletes,
                 allow_empty_source=mode.allow_empty_source,
                 uniqueness=unique,
-                indexed=is_unique(state.live, mode.keys),
+                indexed=indexed,
             )
         case Scd2():
             return AddVersions(

@@ -134,9 +134,9 @@ def inside_the_server(
     targets: dict[str, TargetPlan] = {}
     for read, group in plan.reads().items():
         for target in group:
-            mark = states[target.label].mark
-            if len(group) == 1 and mark is not None and mark in source.marks_held:
-                path = _server_path(target, select, source)
+            state = states[target.label]
+            if len(group) == 1 and state.mark is not None and state.mark in source.marks_held:
+                path = _server_path(target, select, source, state)
                 own = tuple(column for column in read.columns if target.stored.column(column.name))
                 alone = replace(read, columns=own, form=Form.SERVER_SELECT)
                 targets[target.label] = replace(target, path=path, read=alone)
@@ -145,17 +145,21 @@ def inside_the_server(
     return replace(plan, targets=tuple(targets[target.label] for target in plan.targets))
 
 
-def _server_path(target: TargetPlan, select: Select, source: SourceState) -> Path:
+def _server_path(target: TargetPlan, select: Select, source: SourceState, state: TargetState) -> Path:
     same = "source and target are one database"
     if why := impurity(select) or _more_than_tables(select, source):
         return StagedSelect(why=f"{same}, but {why}")
     if any((r.schema, r.name) == (target.table.schema, target.table.name) for r in source.relations):
         return StagedSelect(why=f"{same}, but the query reads the target itself")
+    if state.drops_rows:
+        return StagedSelect(why=f"{same}, but a trigger of the target may leave rows out")
     match target.action:
         case AddRows():
             return InsertSelect(why=same)
         case AddMissing():
             return StagedSelect(why=f"{same}, but the slice is compared with the target's")
+        case ReplaceSlice(keys=(_, *_)):
+            return StagedSelect(why=f"{same}, and the slice's keys are looked for outside of it")
         case AddVersions():
             return StagedSelect(why=f"{same}, and versions are compared with those that are held")
         case MergeRows(deletes=Deletes()):

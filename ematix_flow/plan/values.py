@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 from ematix_flow.casts import Cast
 from ematix_flow.migration import Step
@@ -63,6 +63,17 @@ class Slice:
 
 
 ReadWindow: TypeAlias = Everything | ColumnRange | SinceTransaction | Slice
+
+
+def reads_everything(window: ReadWindow) -> bool:
+    """Whether no stored watermark bounds the read, so that the run's own one takes its place, be it a smaller one."""
+    match window:
+        case Everything() | ColumnRange(lower=None):
+            return True
+        case ColumnRange() | SinceTransaction() | Slice():
+            return False
+        case _:
+            assert_never(window)
 
 
 # --- how it is read ----------------------------------------------------------------------------------
@@ -247,6 +258,10 @@ class TargetPlan:
     path: Path
     read: ReadPlan
     watermark: Watermark | None  # written with the rows
+    replaces: Watermark | None = (
+        None  # the stored one whose place that takes, or that is void where none is written
+    )
+    query: int | None = None  # fingerprint, kept beside the watermark of a target without a key
     clock: datetime  # the target's, after the lock: when the run takes place
     show_values: bool = True
     previous_name: str | None = None  # of the job; a watermark stored under it is void once this run commits

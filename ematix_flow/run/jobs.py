@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
-
-import stamina
 
 from ematix_flow.errors import PlanError, RunError, UncheckedKeyError
 from ematix_flow.manifest import ResolvedJob
 from ematix_flow.plan import JobPlan
 from ematix_flow.project import Project, ematix
 from ematix_flow.results import Event, JobResult, Planned, Retrying, TargetResult
+from ematix_flow.retries import pauses
 from ematix_flow.run.prepare import prepare
 from ematix_flow.run.transfer import load_group
 from ematix_flow.spec import Connection, Job
@@ -118,35 +118,32 @@ def iter_job(
 
 def _with_retries(job: ResolvedJob, request: RunRequest) -> Generator[Event, None, None]:
     """Attempts with growing pauses between them; each takes only the targets that failed in a way that passes."""
-    for attempt in stamina.retry_context(on=_is_transient, attempts=_ATTEMPTS, timeout=None):
-        with attempt:
-            again: list[TargetResult] = []
-            for event in _attempt(job, request, attempt.num):
-                last = attempt.num == _ATTEMPTS
-                if (
-                    isinstance(event, TargetResult)
-                    and event.error
-                    and _is_transient(event.error)
-                    and not last
-                ):
-                    again.append(event)
-                    yield Retrying(label=event.label, error=event.error, attempt=attempt.num)
-                else:
+    for attempt, pause in enumerate(pauses(_ATTEMPTS), start=1):
+        again: set[str] = set()
+        for event in _attempt(job, request, attempt):
+            match event:
+                case TargetResult(label=label, error=RunError(transient=True) as error):
+                    again.add(label)
+                    yield Retrying(label=label, error=error, attempt=attempt)
+                case _:
                     yield event
-            if again:
-                request = replace(request, targets=frozenset(result.label for result in again))
-                raise again[0].error or AssertionError("a failure carries its error")
+        if not again:
+            return
+        request = replace(request, targets=frozenset(again))
+        time.sleep(pause)
+    yield from _attempt(job, request, _ATTEMPTS)
 
 
 def _attempt(job: ResolvedJob, request: RunRequest, number: int) -> Generator[Event, None, None]:
     """One attempt; what was loaded unchecked and refused is at once loaded again, checked."""
     refused: set[str] = set()
     for event in _once(job, request):
-        if isinstance(event, TargetResult) and isinstance(event.error, UncheckedKeyError):
-            refused.add(event.label)
-            yield Retrying(label=event.label, error=event.error, attempt=number)
-        else:
-            yield event
+        match event:
+            case TargetResult(label=label, error=UncheckedKeyError() as error):
+                refused.add(label)
+                yield Retrying(label=label, error=error, attempt=number)
+            case _:
+                yield event
     if refused:
         yield from _once(job, replace(request, targets=frozenset(refused), staged=frozenset(refused)))
 
@@ -159,10 +156,6 @@ def _once(job: ResolvedJob, request: RunRequest) -> Generator[Event, None, None]
             yield Planned(plan=prepared.plan)
         for read, group in prepared.plan.reads().items():
             yield from load_group(prepared, read, group)
-
-
-def _is_transient(error: Exception) -> bool:
-    return isinstance(error, RunError) and error.transient
 
 
 # --- what was asked ----------------------------------------------------------------------------------

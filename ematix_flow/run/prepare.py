@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from ematix_flow.backends import Environ, Sink, Source, lock_order, open_sink, open_source
-from ematix_flow.body import Given, Query, Rows, SourceHandle, call_body
+from ematix_flow.body import Given, Query, Rows, SourceHandle, call_body, takes_argument
 from ematix_flow.errors import EmatixError, PlanError, SchemaDriftError
 from ematix_flow.history import physical_table
 from ematix_flow.manifest import ResolvedJob
@@ -25,7 +25,7 @@ from ematix_flow.plan import (
 from ematix_flow.query import source_tables
 from ematix_flow.results import LoadCounts, TargetResult
 from ematix_flow.spec import Incremental, Job, JobTarget
-from ematix_flow.state import Inquiry, RunRequest, SourceColumn, SourceState, TargetState, Watermark
+from ematix_flow.state import Inquiry, RunRequest, SourceColumn, SourceState, TargetState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +53,7 @@ class Prepared:
 def prepare(job: ResolvedJob, request: RunRequest, environ: Environ, stack: ExitStack) -> Prepared:
     """Take all locks, then open the source's snapshot, then plan: nobody waits for a lock while reading."""
     opened, failures = _open_targets(job, request, environ, stack)
-    source = None
-    if job.source is not None:
-        source = stack.enter_context(open_source(job.source, job=job.job.name, environ=environ))
-    given = call_body(job.job, SourceHandle(source.name, source.read) if source else None)
+    source, given = _ask_body(job, environ, stack)
     state = _describe(job, given, source, opened)
     plan, unplanned = _plan(job, request, given, state, opened)
     return Prepared(
@@ -67,6 +64,17 @@ def prepare(job: ResolvedJob, request: RunRequest, environ: Environ, stack: Exit
         source=source,
         given=given,
     )
+
+
+def _ask_body(job: ResolvedJob, environ: Environ, stack: ExitStack) -> tuple[Source | None, Given]:
+    """What the body gives, and the source where one is needed: by the body, or for its SQL."""
+    source = None
+    if job.source is not None and takes_argument(job.job.body):
+        source = stack.enter_context(open_source(job.source, job=job.job.name, environ=environ))
+    given = call_body(job.job, SourceHandle(source.name, source.read) if source else None)
+    if job.source is not None and source is None and isinstance(given, Query):
+        source = stack.enter_context(open_source(job.source, job=job.job.name, environ=environ))
+    return source, given
 
 
 def _open_targets(
@@ -115,11 +123,18 @@ def _declared_columns(opened: Sequence[Opened]) -> tuple[SourceColumn, ...]:
     return tuple(SourceColumn(name=name, type=type_) for name, type_ in declared.items())
 
 
-def _stored(sink: Sink, job: Job, cursor: ColumnCursor | TransactionCursor) -> Watermark | None:
-    """The job's watermark, else the one that it kept under its previous name."""
+def _with_stored(
+    state: TargetState, sink: Sink, job: Job, cursor: ColumnCursor | TransactionCursor
+) -> TargetState:
+    """The state with what the job stored in the target, else with what it stored there under its previous name."""
     names = [job.name] if job.previous_name is None else [job.name, job.previous_name]
-    found = (sink.watermark(name, cursor.name, cursor.type) for name in names)
-    return next((watermark for watermark in found if watermark is not None), None)
+    watermarks = (sink.watermark(name, cursor.name, cursor.type) for name in names)
+    queries = (sink.query(name) for name in names)
+    return replace(
+        state,
+        watermark=next((each for each in watermarks if each is not None), None),
+        query=next((each for each in queries if each is not None), None),
+    )
 
 
 def _plan(
@@ -133,7 +148,7 @@ def _plan(
         cursor = cursor_for(job.job, each.target, select, source)
         state = each.state
         if not isinstance(cursor, NoCursor):
-            state = replace(state, watermark=_stored(each.sink, job.job, cursor))
+            state = _with_stored(state, each.sink, job.job, cursor)
         try:
             make_plan(job, request, select, source, [(each.target, cursor, state)])
         except SchemaDriftError as error:

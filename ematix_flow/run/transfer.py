@@ -111,7 +111,7 @@ class _Worker:
                 table=self.plan.table.full_name,
                 plan=self.plan,
                 counts=counts,
-                watermark=self.plan.watermark,
+                watermark=self.opened.sink.kept,
                 seconds=time.monotonic() - started,
             )
         if self.broadcast is not None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from contract.backends import Backend, Told
 
-from ematix_flow import DuplicateKeyError, EmptySourceError, LoadCounts, LoadMode, NullKeyError
+from ematix_flow import DuplicateKeyError, EmptySourceError, Job, LoadCounts, NullKeyError
 from ematix_flow.testing import DuplicateKey, EmptySource, MemoryBackend, NullKey, Row
 
 TABLE = "analytics.t"
@@ -21,15 +21,15 @@ REFUSALS: Mapping[type[Exception], type[Exception]] = {
 def agree(backend: Backend, memory: MemoryBackend, rows: Sequence[Row]) -> None:
     """Load the same rows into both: they leave the same rows and tell the same counts, or refuse for one reason."""
     told = backend.run(rows)
-    meant = _specified(memory, backend.mode, rows, told.clock)
+    meant = _specified(memory, backend.job, rows, told.clock)
     assert told.refusal is meant.refusal
     assert backend.compared(told.counts) == backend.compared(meant.counts)
     assert as_texts(backend.rows()) == as_texts(memory.rows(TABLE))
 
 
-def _specified(memory: MemoryBackend, mode: LoadMode, rows: Sequence[Row], clock: datetime) -> Told:
+def _specified(memory: MemoryBackend, job: Job, rows: Sequence[Row], clock: datetime) -> Told:
     try:
-        return Told(memory.load(TABLE, mode, rows, clock), clock)
+        return Told(memory.load(job, rows, loaded_at=clock), clock)
     except tuple(REFUSALS) as refusal:
         return Told(LoadCounts(), clock, REFUSALS[type(refusal)])
 

@@ -6,8 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import psycopg
 import pyarrow as pa
@@ -15,6 +14,7 @@ import pytest
 from contract.modes import COLUMNS, START, by_event_time
 from contract.origin import Origin
 from deltalake import DeltaTable
+from support.s3 import SECRET, Bucket
 
 from ematix_flow import (
     DuplicateKeyError,
@@ -62,7 +62,7 @@ class Backend(ABC):
         self.columns = (*COLUMNS, "note") if noted else COLUMNS
         self._project = Project()
         self._connect(self._project)
-        self._job = self._project.job(
+        self.job = self._project.job(
             name="load",
             target=_declare(self._project, keyed=bool(self.mode.keys), noted=noted),
             mode=self.mode,
@@ -74,7 +74,7 @@ class Backend(ABC):
         """A real run on a source that holds these rows."""
         self._hold(rows)
         try:
-            (target,) = run_job(self._job, project=self._project).targets
+            (target,) = run_job(self.job, project=self._project).targets
         except RunError as error:
             if not isinstance(error.__cause__, (NullKeyError, DuplicateKeyError, EmptySourceError)):
                 raise
@@ -107,6 +107,9 @@ class Backend(ABC):
 
     @abstractmethod
     def _hold(self, rows: Sequence[Row]) -> None: ...
+
+
+BackendOf: TypeAlias = Callable[[str], Backend]  # by its name; see conftest
 
 
 class FromPostgres(Backend):
@@ -175,7 +178,7 @@ class WithoutIndex(OneDatabase):
     def begin(self, mode: LoadMode, *, noted: bool = False) -> None:
         super().begin(mode, noted=noted)
         connection = PostgresConnection(name="origin", url="${ORIGIN_DSN}")
-        declared = self._job.targets[0].table
+        declared = self.job.targets[0].table
         table = physical_table(JobTarget(table=declared, connection=connection, mode=self.mode))
         bare = replace(
             table, columns=tuple(replace(each, primary_key=False) for each in table.columns), unique_keys=()
@@ -184,8 +187,8 @@ class WithoutIndex(OneDatabase):
         self._target.execute(create_table(bare))
 
 
-class TwoDatabases(OneDatabase):
-    """From one database into another."""
+class TwoServers(OneDatabase):
+    """From one server to another."""
 
     @property
     def words(self) -> Mapping[str, Any]:
@@ -199,7 +202,9 @@ class TwoDatabases(OneDatabase):
 class Lake(FromPostgres):
     """From Postgres into a Delta table."""
 
-    def __init__(self, origin: psycopg.Connection, home: Path) -> None:
+    options: Mapping[str, str] = {}
+
+    def __init__(self, origin: psycopg.Connection, home: str) -> None:
         super().__init__(origin)
         self._home, self._number = home, 0
 
@@ -208,23 +213,36 @@ class Lake(FromPostgres):
         return {"source_connection": "origin", "target_connection": "lake"}
 
     def rows(self) -> list[Row]:
-        place = self._folder / "analytics" / "t"
-        if not DeltaTable.is_deltatable(str(place)):
+        place = f"{self._folder}/analytics/t"
+        if not DeltaTable.is_deltatable(place, dict(self.options)):
             return []
-        found = pa.RecordBatchReader.from_stream(DeltaTable(str(place)).scan()).read_all()
+        table = DeltaTable(place, storage_options=dict(self.options))
+        found = pa.RecordBatchReader.from_stream(table.scan()).read_all()
         return list(found.to_pylist())
 
     @property
-    def _folder(self) -> Path:
-        return self._home / str(self._number)
+    def _folder(self) -> str:
+        return f"{self._home}/{self._number}"
 
     def _connect(self, project: Project) -> None:
         super()._connect(project)
-        project.connection(type("lake", (), {"kind": "delta", "url": str(self._folder)}))
+        options = {
+            name: "${BUCKET_SECRET}" if value == SECRET else value for name, value in self.options.items()
+        }
+        words = {"kind": "delta", "url": self._folder, "storage_options": options}
+        project.connection(type("lake", (), words))
 
     def _clear(self) -> None:
         super()._clear()
         self._number += 1
+
+
+class LakeInBucket(Lake):
+    """The same, in an object store."""
+
+    def __init__(self, origin: psycopg.Connection, bucket: Bucket) -> None:
+        super().__init__(origin, f"s3://{bucket.name}")
+        self.options = bucket.options
 
 
 class LakeInPortions(Lake):

@@ -28,7 +28,8 @@ class Fault:
     place: str = "staged"  # the backend whose scenarios find it
 
     def __str__(self) -> str:
-        return f"{Path(self.file).stem}: {self.what}"
+        file = Path(self.file)
+        return f"{file.parent.name} {file.stem}: {self.what}"
 
 
 FAULTS = [
@@ -46,14 +47,14 @@ FAULTS = [
         "for key in keys\n",
         "for key in keys[:1]\n",
     ),
-    Fault("NULL is let into a key", f"{_PG}/sink.py", "if nulls:", "if nulls and not keys:"),
+    Fault("NULL is let into a key", f"{_PG}/refusals.py", "if nulls:", "if nulls and not keys:"),
     Fault(
         "different rows of a key are let in",
-        f"{_PG}/sink.py",
+        f"{_PG}/refusals.py",
         "if conflicting:",
         "if conflicting and not keys:",
     ),
-    Fault("an empty source deletes everything", f"{_PG}/sink.py", "if read == 0:", "if read == -1:"),
+    Fault("an empty source deletes everything", f"{_PG}/refusals.py", "if read == 0:", "if read == -1:"),
     # --- Postgres: append, truncate, merge ------------------------------------------------------------
     Fault(
         "a key that is looked up is not found",
@@ -99,6 +100,13 @@ FAULTS = [
         f"{_PG}/merge.py",
         "if action.deletes is Deletes.SOFT:  # it was found again",
         "if action.deletes is Deletes.HARD:",
+    ),
+    Fault(
+        "what was written since is passed over",
+        f"{_PG}/select.py",
+        "where age(xmin) <= age({}::xid)",
+        "where age(xmin) > age({}::xid)",
+        "tracked",
     ),
     # --- Postgres: scd2 -------------------------------------------------------------------------------
     Fault(
@@ -167,8 +175,8 @@ FAULTS = [
     Fault(
         "a clock that is behind moves history back",
         f"{_PG}/versions.py",
-        '"greatest({clock}, (select greatest(',
-        '"coalesce({clock}, (select greatest(',
+        '"select s.*, greatest({clock}, ',
+        '"select s.*, coalesce({clock}, ',
     ),
     # --- Postgres: counts -----------------------------------------------------------------------------
     Fault(
@@ -218,6 +226,20 @@ FAULTS = [
         f"{_DELTA}/merge.py",
         "        stale = pc.or_(stale, old.column(DELETED_AT).is_valid())\n",
         "        stale = pc.or_(stale, stale)\n",
+        "lake",
+    ),
+    Fault(
+        "every row that is met counts as updated",
+        f"{_DELTA}/merge.py",
+        "    stale = any_distinct(old, new, action.update)\n",
+        "    stale = pa.array([True] * old.num_rows, pa.bool_())\n",
+        "lake",
+    ),
+    Fault(
+        "a row that was read is deleted too",
+        f"{_DELTA}/merge.py",
+        "gone = new_rows(block, read, action.keys)",
+        "gone = block",
         "lake",
     ),
     Fault(

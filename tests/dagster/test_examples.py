@@ -5,16 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from support.examples import FOLDER
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
 LOAD = """
 import runpy, sys, dagster as dg
-from ematix_flow_dagster import build_definitions
-runpy.run_path(sys.argv[1])
-definitions = build_definitions()
+definitions = runpy.run_path(sys.argv[1])["defs"]
 dg.Definitions.validate_loadable(definitions)
 for spec in sorted(definitions.resolve_all_asset_specs(), key=lambda spec: spec.key):
     print(spec.key.to_user_string(), [dep.asset_key.to_user_string() for dep in spec.deps])
@@ -37,6 +34,6 @@ for spec in sorted(definitions.resolve_all_asset_specs(), key=lambda spec: spec.
 )
 def test_an_example_loads_without_its_variables(example: str, assets: list[str]) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.endswith(("_DSN", "_URL"))}
-    command = [sys.executable, "-W", "error::UserWarning", "-c", LOAD, str(EXAMPLES / f"{example}.py")]
+    command = [sys.executable, "-W", "error::UserWarning", "-c", LOAD, str(FOLDER / f"{example}.py")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.splitlines()) == (0, assets), done.stderr

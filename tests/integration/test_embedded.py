@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 import psutil  # type: ignore[import-untyped]  # ships no type information
 import psycopg
 import pytest
-import stamina
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ematix_flow.embedded import (
@@ -30,6 +29,7 @@ from ematix_flow.embedded import (
     UnreachableFolderError,
     VersionMismatchError,
 )
+from ematix_flow.embedded import server as server_module
 from ematix_flow.embedded.cluster import PidFile, dsn, parse_major, parse_pid_file, start_command
 
 if TYPE_CHECKING:
@@ -226,11 +226,14 @@ def test_a_bin_variable_without_programs_is_refused(folder: Path, monkeypatch: p
         embedded(folder / "pg").ensure()
 
 
-def test_a_setting_the_server_refuses_is_reported_with_its_log(shared: Embedded) -> None:
+def test_a_setting_the_server_refuses_is_reported_with_its_log(
+    shared: Embedded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "_LAUNCH_ATTEMPTS", 1)
     shared.ensure()
     shared.stop()
     server = Embedded(home=shared.home, settings={"no_such_setting": "1"})
-    with stamina.set_testing(True), pytest.raises(ServerFailedError, match='parameter "no_such_setting"'):
+    with pytest.raises(ServerFailedError, match='parameter "no_such_setting"'):
         server.ensure()
 
 

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.examples import NAMES, write_declarations
 
 HERE = Path(__file__).parent
-EXAMPLES = [HERE.parent / "examples" / name for name in ("minimal.py", "fanout.py")]
 TYPED = HERE / "typed_declarations.py"
 
 
@@ -34,16 +34,18 @@ def pyright(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return run(sys.executable, "-m", "pyright", "--pythonpath", sys.executable, *arguments, cwd=cwd)
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("example", NAMES)
 def test_mypy_in_its_default_mode_accepts_the_verbatim_examples(
-    example: Path, cache: Path, tmp_path: Path
+    example: str, cache: Path, tmp_path: Path
 ) -> None:
-    done = mypy(str(example), cache=cache, cwd=tmp_path)
+    write_declarations(tmp_path)
+    done = mypy(example, cache=cache, cwd=tmp_path)
     assert done.stdout == "Success: no issues found in 1 source file\n", done.stdout + done.stderr
 
 
 def test_pyright_in_its_standard_mode_accepts_the_verbatim_examples(tmp_path: Path) -> None:
-    done = pyright(*map(str, EXAMPLES), cwd=tmp_path)
+    examples = write_declarations(tmp_path)
+    done = pyright(*map(str, examples), cwd=tmp_path)
     assert done.stdout == "0 errors, 0 warnings, 0 informations\n", done.stdout + done.stderr
 
 

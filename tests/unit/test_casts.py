@@ -74,6 +74,9 @@ CHECKED: list[tuple[DataType, DataType]] = [
     (Scalar.BIGINT, Decimal(19, 2)),
     (Decimal(12, 2), Decimal(11, 2)),
     (Decimal(12, 2), Decimal(12, 4)),
+    (ListOf(Scalar.TEXT), ListOf(Varchar(2))),
+    (ListOf(Scalar.TEXT), ListOf(Scalar.UUID)),
+    (ListOf(Scalar.JSON), ListOf(Scalar.JSONB)),
 ]
 SCALE: list[tuple[DataType, DataType]] = [
     (Decimal(), Decimal(12, 2)),
@@ -122,7 +125,7 @@ def test_what_fits_is_cast_at_its_price(source: DataType, declared: DataType, ve
         (Foreign("oid"), Scalar.BIGINT, "x::bigint"),
         (Foreign("numeric(3,-2)"), Decimal(12, 2), "round(x::numeric, 2)"),
         (ListOf(Scalar.BIGINT), ListOf(Scalar.INTEGER), "x::integer[]"),
-        (ListOf(Scalar.TEXT), ListOf(Varchar(2)), "x::character varying(2)[]"),
+        (ListOf(Scalar.TEXT), ListOf(Scalar.DATE), "x::date[]"),
         (ListOf(Decimal()), ListOf(Decimal(12, 2)), "x::numeric(12,2)[]"),
         (Scalar.TEXT, ListOf(Scalar.TEXT), "x::text[]"),
     ],

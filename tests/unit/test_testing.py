@@ -6,15 +6,17 @@ import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ematix_flow import Job, PlanError, Project, default, pk
 from ematix_flow.results import LoadCounts
 from ematix_flow.spec import Append, Deletes, LoadMode, Merge, Scd2, Truncate
-from ematix_flow.testing import DuplicateKey, EmptySource, Loaded, MemoryBackend, NullKey, load_rows
+from ematix_flow.testing import DuplicateKey, EmptySource, Loaded, MemoryBackend, NullKey, UnfitRow, load_rows
+from ematix_flow.types import BigInt, Text
 
 KEY = ("id",)
 ROW = dict[str, Any]
@@ -407,20 +409,103 @@ def test_an_empty_source_changes_nothing_where_nothing_is_deleted(mode: LoadMode
 # --- a backend in memory ------------------------------------------------------------------------------
 
 
-def test_a_backend_in_memory_keeps_its_tables_between_loads() -> None:
-    memory = MemoryBackend()
-    assert memory.load("shop.orders", Merge(keys=KEY), [row(1, "a")], at(1)) == LoadCounts(read=1, inserted=1)
-    assert memory.load("shop.orders", Merge(keys=KEY), [row(1, "b")], at(2)) == LoadCounts(read=1, updated=1)
-    assert memory.rows("shop.orders") == (row(1, "b"),)
-    assert memory.rows("shop.lines") == ()
+class Order:
+    """The target of the jobs below."""
+
+    id: Annotated[BigInt, pk()]
+    v: Text | None
 
 
-def test_a_load_that_is_refused_leaves_a_table_in_memory_as_it_was() -> None:
+def job(project: Project, mode: str | LoadMode, table: type[Any] = Order) -> Job:
+    """A job that loads shop.orders."""
+    project.connection(type("lake", (), {"kind": "delta", "url": "lake"}))
+    shop = project.table(schema="shop", name="orders")(table)
+    return project.job(name="load", target=shop, mode=mode)(list)
+
+
+def test_a_backend_in_memory_starts_with_the_tables_it_is_given() -> None:
+    memory = MemoryBackend(tables={"raw.orders": [row(1, "a")]})
+    assert memory.rows("raw.orders") == (row(1, "a"),)
+    assert memory.rows("shop.orders") == ()
+
+
+def test_a_backend_in_memory_loads_a_job_in_its_mode_and_by_its_keys(project: Project) -> None:
+    memory, load = MemoryBackend(tables={"raw.orders": [row(1, "a")]}), job(project, "merge")
+    counts = memory.load(load, memory.rows("raw.orders"), loaded_at=at(1))
+    assert counts == LoadCounts(read=1, inserted=1)
+    assert memory.load(load, [row(1, "b"), row(2, None)], loaded_at=at(2)) == LoadCounts(
+        read=2, inserted=1, updated=1
+    )
+    assert memory.rows("shop.orders") == (row(1, "b"), row(2, None))
+
+
+def test_a_backend_in_memory_keeps_versions_by_the_clock_that_it_is_given(project: Project) -> None:
+    memory, load = MemoryBackend(), job(project, "scd2")
+    memory.load(load, [row(1, "a")], loaded_at=at(1))
+    memory.load(load, [row(1, "b")], loaded_at=at(2))
+    assert memory.rows("shop.orders") == (version(1, "a", since=1, until=2), version(1, "b", since=2))
+
+
+def test_a_column_that_the_rows_lack_is_null_and_the_order_of_columns_is_the_tables(project: Project) -> None:
     memory = MemoryBackend()
-    memory.load("t", Truncate(keys=KEY), [row(1, "a")], at(1))
-    with pytest.raises(NullKey):
-        memory.load("t", Truncate(keys=KEY), [row(2, "b"), row(None, "c")], at(2))
-    assert memory.rows("t") == (row(1, "a"),)
+    memory.load(job(project, "append"), [{"id": 1}, {"v": "b", "id": 2}], loaded_at=at(1))
+    assert [list(found.items()) for found in memory.rows("shop.orders")] == [
+        [("id", 1), ("v", None)],
+        [("id", 2), ("v", "b")],
+    ]
+
+
+def test_a_column_that_was_declared_since_holds_its_default_in_what_is_there(project: Project) -> None:
+    class Wider(Order):
+        city: Annotated[Text, default("Rome")]
+
+    memory = MemoryBackend(tables={"shop.orders": [row(1, "a")]})
+    memory.load(job(project, "merge", Wider), [row(2, "b", city="Paris")], loaded_at=at(1))
+    assert memory.rows("shop.orders") == (row(1, "a", city="Rome"), row(2, "b", city="Paris"))
+
+
+def test_rows_that_are_there_when_soft_deletes_begin_have_no_mark(project: Project) -> None:
+    memory = MemoryBackend(tables={"shop.orders": [row(1, "a"), row(2, "b")]})
+    load = job(project, Merge(deletes=Deletes.SOFT))
+    assert memory.load(load, [row(2, "b")], loaded_at=at(1)) == LoadCounts(read=1, unchanged=1, deleted=1)
+    assert memory.rows("shop.orders") == (row(1, "a", deleted_at=at(1)), row(2, "b", deleted_at=None))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "refusal", "told"),
+    [
+        (row(None, "c"), NullKey, "None"),
+        (row(1, "other"), DuplicateKey, "other"),
+        ({"id": 2, "w": "b"}, UnfitRow, "table shop.orders has no column w; declare it, or leave it out"),
+    ],
+)
+def test_a_load_that_is_refused_leaves_a_table_in_memory_as_it_was(
+    project: Project, wrong: ROW, refusal: type[ValueError], told: str
+) -> None:
+    memory = MemoryBackend(tables={"shop.orders": [row(3, "c")]})
+    with pytest.raises(refusal, match=told):
+        memory.load(job(project, "truncate"), [row(1, "a"), wrong], loaded_at=at(1))
+    assert memory.rows("shop.orders") == (row(3, "c"),)
+
+
+def test_a_value_that_the_table_wants_and_no_row_has_is_missed(project: Project) -> None:
+    class Strict(Order):
+        city: Text
+
+    with pytest.raises(UnfitRow, match=r"^table shop\.orders wants a value in column city: "):
+        MemoryBackend().load(job(project, "append", Strict), [row(1, "a")], loaded_at=at(1))
+
+
+def test_of_a_job_with_several_targets_each_is_loaded_by_itself(project: Project) -> None:
+    project.connection(type("lake", (), {"kind": "delta", "url": "lake"}))
+    orders = project.table(schema="shop", name="orders")(Order)
+    copies = project.table(schema="shop", name="copies")(type("Copies", (Order,), {}))
+    load = project.job(name="load", targets=[orders, copies])(list)
+    memory = MemoryBackend()
+    with pytest.raises(PlanError, match=r"several targets; load each of job\.targets by itself"):
+        memory.load(load, [row(1, "a")], loaded_at=at(1))
+    memory.load(load.targets[1], [row(1, "a")], loaded_at=at(1))
+    assert (memory.rows("shop.orders"), memory.rows("shop.copies")) == ((), (row(1, "a"),))
 
 
 # --- laws ---------------------------------------------------------------------------------------------

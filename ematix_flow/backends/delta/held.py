@@ -1,4 +1,4 @@
-"""What a target table holds: its rows in blocks, at the version that a load is made on top of."""
+"""What a target table holds: its rows in blocks, at the version that a load is made on top of; nothing before the first."""
 
 from __future__ import annotations
 
@@ -13,21 +13,26 @@ from ematix_flow.backends.delta.portions import blocks
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """One version of a table. `schema` is that of whole rows: with the columns that the load adds, null so far."""
+    """One version of a table, or none where the load makes the table.
 
-    handle: DeltaTable
+    `schema` is that of whole rows: with the columns that the load adds, null so far.
+    """
+
+    handle: DeltaTable | None
     schema: pa.Schema
 
-    def __bool__(self) -> bool:
-        """Whether it holds any row."""
-        return bool(self.handle.count())
+    def __len__(self) -> int:
+        """The number of rows."""
+        return 0 if self.handle is None else self.handle.count()
 
     def has(self, name: str) -> bool:
         """Whether the table has this column already."""
-        return name in live_schema(self.handle).names
+        return self.handle is not None and name in live_schema(self.handle).names
 
     def rows(self, names: Sequence[str], predicate: str | None) -> Iterator[pa.Table]:
         """The rows that meet the predicate, in blocks of these columns; none of the blocks is empty."""
+        if self.handle is None:
+            return iter(())
         wanted = pa.schema([self.schema.field(name) for name in names])
         scan = self.handle.scan(columns=[name for name in names if self.has(name)], predicate=predicate)
         batches = pa.RecordBatchReader.from_stream(scan)

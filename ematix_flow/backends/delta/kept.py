@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-import stamina
 from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError
 
@@ -13,6 +12,7 @@ from ematix_flow.backends.delta import watermarks
 from ematix_flow.backends.delta.store import Store, open_table, reading, seen
 from ematix_flow.backends.delta.transactions import commit_of, held_version, void
 from ematix_flow.backends.kept import KeptWatermark
+from ematix_flow.retries import retried
 from ematix_flow.spec import DeltaConnection, Table
 from ematix_flow.state import Watermark
 
@@ -57,20 +57,20 @@ def reset_watermark(connection: DeltaConnection, table: Table, job: str, environ
     """
     store = Store.resolve(connection, job, environ)
     with reading(store, table):
-        for attempt in stamina.retry_context(on=CommitFailedError, attempts=_ATTEMPTS, timeout=None):
-            with attempt:
-                handle = open_table(store, table)
-                if handle is None:
-                    return False
-                handle.create_write_transaction(
-                    [],
-                    mode="append",
-                    schema=handle.schema(),
-                    partition_by=handle.metadata().partition_columns,
-                    commit_properties=CommitProperties(
-                        max_commit_retries=0, app_transactions=[void(handle, job)]
-                    ),
-                )
+        return retried(lambda: _void(store, table, job), on=CommitFailedError, attempts=_ATTEMPTS)
+
+
+def _void(store: Store, table: Table, job: str) -> bool:
+    handle = open_table(store, table)
+    if handle is None:
+        return False
+    handle.create_write_transaction(
+        [],
+        mode="append",
+        schema=handle.schema(),
+        partition_by=handle.metadata().partition_columns,
+        commit_properties=CommitProperties(max_commit_retries=0, app_transactions=[void(handle, job)]),
+    )
     return True
 
 

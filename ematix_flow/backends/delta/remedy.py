@@ -19,6 +19,8 @@ from ematix_flow.migration import (
     CreateTable,
     Drift,
     DropNotNull,
+    DropUnique,
+    LetBeSet,
     Remedy,
     RenameColumn,
     SetNotNull,
@@ -64,7 +66,15 @@ def _altered(remedy: Remedy) -> Iterator[str]:
             yield f"table.alter.drop_column_not_null({name!r})"
         case WidenColumn() | ChangeType() | SetNotNull():
             return  # by the rewrite
-        case CreateSchema() | CreateTable() | CommentTable() | CommentColumn() | RenameColumn():
+        case (
+            CreateSchema()
+            | CreateTable()
+            | CommentTable()
+            | CommentColumn()
+            | RenameColumn()
+            | LetBeSet()
+            | DropUnique()
+        ):
             raise AssertionError(f"no drift of a Delta table asks for {remedy}")
         case _:
             assert_never(remedy)

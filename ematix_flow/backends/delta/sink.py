@@ -21,8 +21,8 @@ from ematix_flow.backends.delta.incoming import Incoming
 from ematix_flow.backends.delta.remedy import remedy
 from ematix_flow.backends.delta.render import statements
 from ematix_flow.backends.delta.slices import missing_rows, slice_condition, slice_predicate
-from ematix_flow.backends.delta.store import CONFLICT, Store, create_table, open_table, reading, seen
-from ematix_flow.backends.delta.transactions import held_version, transactions, void
+from ematix_flow.backends.delta.store import CONFLICT, Store, open_table, reading, seen
+from ematix_flow.backends.delta.transactions import held_query, held_version, transactions, void
 from ematix_flow.backends.delta.types import stored_schema, stored_table
 from ematix_flow.backends.delta.writer import Writer
 from ematix_flow.errors import EmatixError, LoadError, WatermarkError
@@ -38,6 +38,7 @@ from ematix_flow.plan import (
     ReplaceSlice,
     Slice,
     TargetPlan,
+    reads_everything,
 )
 from ematix_flow.results import LoadCounts
 from ematix_flow.spec import DeltaConnection, Table
@@ -57,6 +58,7 @@ class DeltaSink:
         self._store = Store.resolve(connection, job, environ)
         self._handle: DeltaTable | None = None
         self._cancelled = threading.Event()
+        self._kept: Watermark | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -96,6 +98,13 @@ class DeltaSink:
             return None
         return Watermark(cursor=cursor, value=watermarks.to_text(version, type_), type=type_)
 
+    def query(self, job: str) -> int | None:
+        """The fingerprint that the last committed run of a job stored beside its watermark."""
+        if self._handle is None:
+            return None
+        with reading(self._store, self._table):
+            return held_query(self._handle, job)
+
     def render(self, plan: TargetPlan) -> tuple[str, ...]:
         """What a load would do, in the words of SQL where there are any."""
         return statements(plan, self._store.shown(plan.table))
@@ -105,7 +114,7 @@ class DeltaSink:
         return remedy(drifts, self._store.shown(self._table))
 
     def load(self, plan: TargetPlan, rows: Stream) -> LoadCounts:
-        """Create the table where it is missing, then load rows, new columns and watermark in one commit.
+        """Load rows and watermark, with new columns or the whole new table, in one commit.
 
         Raises:
             LoadError: or one of its kinds, or what the stream raised; the table's version is as it was.
@@ -131,6 +140,11 @@ class DeltaSink:
             failure.transient = is_conflict
             raise failure from self._store.cause(error)
 
+    @property
+    def kept(self) -> Watermark | None:
+        """The job's watermark as it stands after `load`."""
+        return self._kept
+
     def cancel(self) -> None:
         """Make the load fail at its next batch. From any thread."""
         self._cancelled.set()
@@ -138,9 +152,13 @@ class DeltaSink:
     # --- one commit ----------------------------------------------------------------------------------
 
     def _load(self, plan: TargetPlan, incoming: Incoming) -> LoadCounts:
-        handle = self._migrated(plan)
+        handle = self._handle
+        if handle is None and not any(isinstance(step, CreateTable) for step in plan.steps):
+            raise self._failed(plan, "the table does not exist, and the plan does not create it")
         held = Held(handle=handle, schema=_written_schema(plan, incoming.schema, handle))
         writer = Writer(
+            store=self._store,
+            stored=plan.stored,
             held=held,
             schema=held.schema,
             watermark=self._transactions(plan, handle),
@@ -154,10 +172,9 @@ class DeltaSink:
                 case AddNewKeys(keys=keys):
                     counts = LoadCounts(inserted=writer.add_new_keys(rows, keys))
                 case AddMissing(window=window):
-                    missing = self._missing(plan, window, handle, incoming)
-                    counts = LoadCounts(inserted=writer.append(missing))
+                    counts = LoadCounts(inserted=writer.append(_missing(plan, window, held, incoming)))
                 case ReplaceRows():
-                    deleted = handle.count()
+                    deleted = len(held)
                     counts = LoadCounts(inserted=writer.replace(rows), deleted=deleted)
                 case ReplaceSlice(window=window, keys=keys):
                     where = slice_condition(window)
@@ -171,18 +188,11 @@ class DeltaSink:
         unchanged = incoming.rows - counts.inserted - counts.updated
         return replace(counts, read=incoming.rows, unchanged=unchanged, bytes=incoming.bytes)
 
-    def _migrated(self, plan: TargetPlan) -> DeltaTable:
-        """The table to write to. Creating it is a commit of its own; columns are added by the write itself."""
-        for step in plan.steps:
-            if isinstance(step, CreateTable):
-                self._handle = create_table(self._store, step.table)
-        if self._handle is None:
-            raise self._failed(plan, "the table does not exist, and the plan does not create it")
-        return self._handle
-
-    def _transactions(self, plan: TargetPlan, handle: DeltaTable) -> tuple[Transaction, ...]:
-        if plan.watermark is None:
-            return ()
+    def _transactions(self, plan: TargetPlan, handle: DeltaTable | None) -> tuple[Transaction, ...]:
+        if (
+            plan.watermark is None
+        ):  # one that is replaced by none is no longer true, even where no row is written
+            return () if handle is None or plan.replaces is None else (void(handle, plan.job),)
         try:
             version = watermarks.to_version(plan.watermark.value, plan.watermark.type)
         except ValueError as error:
@@ -191,45 +201,49 @@ class DeltaSink:
                 table=plan.table.full_name,
                 reason=f"the watermark cannot be kept in a Delta table: {error}",
             ) from error
-        return transactions(handle, watermarks.app_id(plan.job, plan.watermark.cursor), version)
-
-    def _missing(
-        self, plan: TargetPlan, window: ColumnRange, handle: DeltaTable, incoming: Incoming
-    ) -> Iterator[pa.RecordBatch]:
-        """The rows of the slice that the target lacks. Holds the slice in memory, the source's and the target's."""
-        given = pa.Table.from_batches(list(incoming), incoming.schema)
-        live = seen(handle, plan.table)
-        names = [name for name in given.column_names if live.column(name)]
-        scan = handle.scan(columns=names, predicate=slice_predicate(window, live))
-        held = pa.RecordBatchReader.from_stream(scan).read_all()
-        for field in given.schema:
-            if field.name not in names:
-                held = held.append_column(field, pa.nulls(held.num_rows, field.type))
-        held = held.select(given.column_names).cast(given.schema)
-        yield from missing_rows(given, held).to_batches()
+        app_id = watermarks.app_id(plan.job, plan.watermark.cursor)
+        held = None
+        if handle is not None and not reads_everything(plan.read.window):
+            held = held_version(handle, app_id)
+        if held is not None and version <= held:
+            self._kept = replace(plan.watermark, value=watermarks.to_text(held, plan.watermark.type))
+            return ()
+        self._kept = plan.watermark
+        return transactions(handle, app_id, version, plan.query)
 
     def _failed(self, plan: TargetPlan, reason: str) -> LoadError:
         return LoadError(job=plan.job, table=plan.table.full_name, reason=reason)
 
 
-def _voids(plan: TargetPlan, handle: DeltaTable) -> tuple[Transaction, ...]:
+def _missing(
+    plan: TargetPlan, window: ColumnRange, held: Held, incoming: Incoming
+) -> Iterator[pa.RecordBatch]:
+    """The rows of the slice that the target lacks. Holds the slice in memory, the source's and the target's."""
+    given = pa.Table.from_batches(list(incoming), incoming.schema)
+    where = None if held.handle is None else slice_predicate(window, seen(held.handle, plan.table))
+    blocks = held.rows(given.column_names, where)
+    yield from missing_rows(given, pa.concat_tables([given.schema.empty_table(), *blocks])).to_batches()
+
+
+def _voids(plan: TargetPlan, handle: DeltaTable | None) -> tuple[Transaction, ...]:
     """A run that keeps no watermark makes the stored one void: it writes rows of its own, which a later run under the
     old watermark would not mend. A slice is no run of that kind.
     """
-    if isinstance(plan.read.window, Slice):
+    if handle is None or isinstance(plan.read.window, Slice):
         return ()
     previous = (
         () if plan.previous_name is None else (void(handle, plan.previous_name),)
     )  # has passed on what it had
-    return previous if plan.watermark is not None else (void(handle, plan.job), *previous)
+    waits_for_a_commit = plan.watermark is not None or plan.replaces is not None
+    return previous if waits_for_a_commit else (void(handle, plan.job), *previous)
 
 
-def _written_schema(plan: TargetPlan, given: pa.Schema, handle: DeltaTable) -> pa.Schema:
+def _written_schema(plan: TargetPlan, given: pa.Schema, handle: DeltaTable | None) -> pa.Schema:
     """The schema of written rows. One that takes a held row's place has the columns, too, that nobody declared."""
     match plan.action:
         case MergeRows() | AddVersions():
             stored = stored_schema(plan.stored)
-            undeclared = (field for field in live_schema(handle) if field.name not in stored.names)
-            return pa.schema([*stored, *undeclared])
+            live = [] if handle is None else live_schema(handle)
+            return pa.schema([*stored, *(field for field in live if field.name not in stored.names)])
         case _:
             return given

@@ -85,6 +85,8 @@ class DeltaSource:
         for schema, name in set(tables) - self._registered:
             if schema is None:
                 raise self._refused(f"a table of a lake is named schema.table, and {name} has no schema")
+            if "." in schema:  # quoted or not, DataFusion takes what stands before the dot for a catalog
+                raise self._refused(f"DataFusion reads no schema whose name holds a dot, as '{schema}' does")
             handle = open_table(self._store, Table(schema=schema, name=name, columns=()))
             if handle is None:
                 where = self._store.shown(Table(schema=schema, name=name, columns=()))

@@ -5,17 +5,17 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable
+from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from ematix_flow import secrets
-from ematix_flow.backends.delta.types import live_table, stored_schema
-from ematix_flow.errors import BackendUnavailableError, LoadError
+from ematix_flow.backends.delta.types import live_table
+from ematix_flow.errors import BackendUnavailableError, PlanError
 from ematix_flow.spec import DeltaConnection, Table
 
 _SECRET_OPTION = re.compile(r"key|secret|token|password|sas|credential|account", re.IGNORECASE)
@@ -23,6 +23,8 @@ _DECORATION = re.compile(r"\x1b\[[0-9;]*m|↳|<[^<>]*>")  # a terminal's colours
 # What follows the sentence in an error: rows that a constraint refused, an S3 request's id, a Rust backtrace.
 _TAIL = re.compile(r"Preview of invalid data:.*|<RequestId>.*|\n\s*\d+: <unknown>.*", re.DOTALL)
 _QUOTED = re.compile(r"'[^']*'")  # how Arrow and DataFusion show the value that they could not cast
+# delta-rs makes a host's name of a table's place, and panics at the first four; its kernel decodes the last twice.
+_NO_PLACE = re.compile(r"[\[\]^|]|%[0-9A-Fa-f]{2}")
 CONFLICT = "another writer committed to the table meanwhile; nothing was loaded, run the job again"
 
 
@@ -58,14 +60,31 @@ class Store:
         return cls(connection=connection, job=job, url=url, options=options, secrets=frozenset(every_form))
 
     def uri(self, table: Table) -> str:
-        """Where a table lies: `<url>/<schema>/<table>`."""
+        """Where a table lies: `<url>/<schema>/<table>`, its names encoded.
+
+        Raises:
+            PlanError: delta-rs cannot work there.
+        """
         if "://" in self.url:
-            return f"{self.url.rstrip('/')}/{table.schema}/{table.name}"
-        return (Path(self.url).expanduser().absolute() / table.schema / table.name).as_uri()
+            uri = _below(self.url, table)
+        else:
+            uri = (Path(self.url).expanduser().absolute() / table.schema / table.name).as_uri()
+        if found := sorted(set(_NO_PLACE.findall(unquote(uri)))):
+            raise PlanError(
+                job=self.job,
+                reason=f"table {table.full_name}: a Delta table cannot lie at {self.shown(table)}, for delta-rs works in no "
+                f"folder whose name holds {' or '.join(found)}; choose another name",
+            )
+        return uri
 
     def shown(self, table: Table) -> str:
         """Where a table lies, for a reader: references unresolved, no secret."""
-        return f"{self.connection.reference.rstrip('/')}/{table.schema}/{table.name}"
+        reference = self.connection.reference
+        return (
+            _below(reference, table)
+            if "://" in reference
+            else f"{reference.rstrip('/')}/{table.schema}/{table.name}"
+        )
 
     def redact(self, text: str) -> str:
         """`text` without any secret of the connection."""
@@ -87,6 +106,11 @@ class Store:
         return DeltaError(self.redact(str(error)))
 
 
+def _below(url: str, table: Table) -> str:
+    """The URL of a table below another one. Left as they are, `?` and `#` in a name would end the path."""
+    return f"{url.rstrip('/')}/{quote(table.schema, safe='')}/{quote(table.name, safe='')}"
+
+
 # --- tables ------------------------------------------------------------------------------------------
 
 
@@ -95,10 +119,12 @@ def open_table(store: Store, table: Table) -> DeltaTable | None:
 
     Raises:
         BackendUnavailableError: the store cannot be reached, or refuses us.
+        PlanError: delta-rs cannot work where the table would lie.
     """
+    uri = store.uri(table)
     with reading(store, table):
         try:
-            return DeltaTable(store.uri(table), storage_options=dict(store.options))
+            return DeltaTable(uri, storage_options=dict(store.options))
         except TableNotFoundError:
             return None
 
@@ -117,28 +143,28 @@ def reading(store: Store, table: Table) -> Iterator[None]:
         ) from store.cause(error)
 
 
-def create_table(store: Store, stored: Table) -> DeltaTable:
-    """Create an empty table, or take one that another run has just created alike and not filled.
+def create_table(store: Store, stored: Table, rows: pa.RecordBatchReader, commit: CommitProperties) -> None:
+    """Make a table with its first rows, in one commit: nobody sees it empty, unless there are none.
 
     Raises:
-        LoadError: another writer has filled it meanwhile, or made it different.
-        BackendUnavailableError: the store cannot be reached, or refuses us.
+        CommitFailedError: another writer has made it meanwhile. With `max_commit_retries=0` in `commit` that holds up
+            to the last moment; left to retry, the loser would commit on top of the winner's table.
     """
-    with contextlib.suppress(CommitFailedError):  # somebody else did: what they made is looked at below
-        DeltaTable.create(
+    try:
+        write_deltalake(
             store.uri(stored),
-            stored_schema(stored),
-            mode="ignore",
+            rows,
+            mode="error",
             description=stored.comment,
             storage_options=dict(store.options),
-            # Left to retry, the loser of a race would commit its own metadata on top of the winner's table.
-            commit_properties=CommitProperties(max_commit_retries=0),
+            commit_properties=commit,
         )
-    created = open_table(store, stored)
-    columns = tuple(replace(column, default=None) for column in stored.columns)  # Delta stores no default
-    if created is None or created.version() != 0 or seen(created, stored).columns != columns:
-        raise LoadError(job=store.job, table=stored.full_name, reason=CONFLICT, transient=True)
-    return created
+    except CommitFailedError:
+        raise
+    except DeltaError as error:
+        if open_table(store, stored) is None:
+            raise
+        raise CommitFailedError(CONFLICT) from error
 
 
 def seen(handle: DeltaTable, table: Table) -> Table:

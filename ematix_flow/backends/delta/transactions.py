@@ -22,18 +22,29 @@ def held_version(handle: DeltaTable, app_id: str) -> int | None:
     return None if _restored_since(handle, commit) else version
 
 
-def transactions(handle: DeltaTable, app_id: str, version: int) -> tuple[Transaction, ...]:
-    """What to commit on top of `handle` so that the watermark is `version`; nothing when it would not rise."""
-    held = held_version(handle, app_id)
-    if held is not None and version <= held:
-        return ()
+def held_query(handle: DeltaTable, job: str) -> int | None:
+    """The fingerprint beside the watermark of the job's last commit, whatever that one counts."""
+    app_id = _query_id(job)
+    commit = commit_of(handle, app_id)
+    is_last = commit is not None and commit == handle.transaction_version(_last_id(app_id))
+    return handle.transaction_version(app_id) if is_last else None
+
+
+def transactions(
+    handle: DeltaTable | None, app_id: str, version: int, query: int | None
+) -> tuple[Transaction, ...]:
+    """What to commit on top of `handle` so that the watermark is `version`, with a fingerprint where there is one."""
     # The commit is compare-and-swap, so it gets this version or fails.
-    commit = handle.version() + 1
-    return (
-        Transaction(app_id, version),
-        Transaction(_commit_id(app_id), commit),
-        Transaction(_last_id(app_id), commit),
-    )
+    commit = 0 if handle is None else handle.version() + 1
+    kept = {
+        app_id: version,
+        _commit_id(app_id): commit,
+        _last_id(app_id): commit,
+    }
+    if query is not None:
+        query_id = _query_id(watermarks.job_of(app_id))
+        kept |= {query_id: query, _commit_id(query_id): commit}
+    return tuple(Transaction(name, number) for name, number in kept.items())
 
 
 def commit_of(handle: DeltaTable, app_id: str) -> int | None:
@@ -44,6 +55,10 @@ def commit_of(handle: DeltaTable, app_id: str) -> int | None:
 def void(handle: DeltaTable, job: str) -> Transaction:
     """What to commit on top of `handle` so that no watermark of the job counts any more."""
     return Transaction(_last_id(watermarks.app_id(job, "")), handle.version() + 1)
+
+
+def _query_id(job: str) -> str:
+    return watermarks.app_id(job, "query")
 
 
 def _commit_id(app_id: str) -> str:

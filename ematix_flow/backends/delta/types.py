@@ -12,7 +12,7 @@ from typing import assert_never
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ematix_flow.errors import UnsupportedTypeError
+from ematix_flow.errors import PlanError, UnsupportedTypeError
 from ematix_flow.spec import Column, Table
 from ematix_flow.types import (
     MAX_ARROW_PRECISION,
@@ -35,12 +35,26 @@ def stored_table(table: Table, job: str) -> Table:
 
     Raises:
         UnsupportedTypeError: a column's type has no faithful form in Delta; `job` is in the message.
+        PlanError: two columns' names differ in nothing but their case, which Delta does not regard.
     """
+    _refuse_names_alike(table, job)
     columns = tuple(
         replace(column, type=_stored_type(column.type, column, job), primary_key=False)
         for column in table.columns
     )
     return replace(table, columns=columns, unique_keys=())
+
+
+def _refuse_names_alike(table: Table, job: str) -> None:
+    names: dict[str, str] = {}
+    for column in table.columns:
+        first = names.setdefault(column.name.lower(), column.name)
+        if first != column.name:
+            raise PlanError(
+                job=job,
+                reason=f"table {table.full_name}: the columns '{first}' and '{column.name}' differ in their case only, and "
+                "a Delta table does not tell them apart; rename one",
+            )
 
 
 def _stored_type(type_: DataType, column: Column, job: str) -> DataType:

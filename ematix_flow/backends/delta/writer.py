@@ -15,17 +15,21 @@ from ematix_flow.backends.delta.held import Held
 from ematix_flow.backends.delta.keys import near, new_rows, same_keys
 from ematix_flow.backends.delta.portions import chunks
 from ematix_flow.backends.delta.spool import Spool
+from ematix_flow.backends.delta.store import Store, create_table
 from ematix_flow.results import LoadCounts
+from ematix_flow.spec import Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Writer:
-    """Writes rows with a watermark and new columns in one commit, on top of the version that is held.
+    """Writes rows with a watermark and new columns, or the whole new table, in one commit on top of what is held.
 
     Anything that another writer committed since makes it fail: delta-rs's own retry would let a stale append or
     overwrite through. The methods but `change` return the number of rows they wrote.
     """
 
+    store: Store
+    stored: Table
     held: Held
     schema: pa.Schema  # of the rows; fields that the table lacks become new columns
     watermark: tuple[Transaction, ...]  # waits for a commit; without any, the stored one stays as it is
@@ -33,7 +37,7 @@ class Writer:
     adds_columns: bool
 
     def append(self, rows: Iterable[pa.RecordBatch]) -> int:
-        """Add rows. Without any there is no commit, unless a watermark or a column waits for one."""
+        """Add rows. Without any there is no commit, unless a watermark, a column or the table waits for one."""
         started = _started(rows)
         if started is None and not self._must_commit:
             return 0
@@ -118,7 +122,7 @@ class Writer:
 
     @property
     def _must_commit(self) -> bool:
-        return bool(self.watermark) or self.adds_columns
+        return bool(self.watermark) or self.adds_columns or self.held.handle is None
 
     def _write(
         self, rows: Iterable[pa.RecordBatch], mode: Literal["append", "overwrite"], where: str | None = None
@@ -134,14 +138,14 @@ class Writer:
 
         reader = pa.RecordBatchReader.from_batches(self.schema, counted())
         commit = CommitProperties(max_commit_retries=0, app_transactions=[*self.watermark, *self.voids])
-        match mode:
-            case "append":
+        match self.held.handle, mode:
+            case None, _:
+                create_table(self.store, self.stored, reader, commit)
+            case handle, "append":
+                write_deltalake(handle, reader, mode="append", schema_mode="merge", commit_properties=commit)
+            case handle, "overwrite":
                 write_deltalake(
-                    self.held.handle, reader, mode="append", schema_mode="merge", commit_properties=commit
-                )
-            case "overwrite":
-                write_deltalake(
-                    self.held.handle,
+                    handle,
                     reader,
                     mode="overwrite",
                     predicate=where,

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from psycopg import sql
 
 from ematix_flow.backends.postgres.types import parse_type
-from ematix_flow.spec import Column, Table, UniqueKey
-from ematix_flow.state import Relation, RelationColumn, RelationKind
+from ematix_flow.spec import Column, Computed, Table, UniqueKey
+from ematix_flow.state import Alters, Relation, RelationColumn, RelationKind, UniqueIndex
 
 # The first oid that is not assigned by initdb (PostgreSQL source, transam.h: FirstNormalObjectId).
 _FIRST_USER_OID = 16384
@@ -68,13 +69,30 @@ _RELATION = sql.SQL(
 _TABLE = sql.SQL(
     "select a.attname, format_type(a.atttypid, a.atttypmod), not a.attnotnull,"
     " a.atthasdef or a.attidentity <> '' or a.attgenerated <> '', col_description(c.oid, a.attnum),"
-    " obj_description(c.oid, 'pg_class'), ({}) from pg_class c join pg_attribute a on a.attrelid = c.oid"
+    " obj_description(c.oid, 'pg_class'), ({}),"
+    " case when a.attgenerated = 's' then 'STORED' when a.attgenerated <> '' then 'VIRTUAL'"
+    " when a.attidentity = 'a' then 'IDENTITY' end from pg_class c join pg_attribute a on a.attrelid = c.oid"
     " where c.oid = to_regclass({}) and a.attnum > 0 and not a.attisdropped order by a.attnum"
 )
 
-_ACCESS = sql.SQL(
-    "select pg_has_role(relowner, 'usage'), relkind in ('r', 'p') and not row_security_active(oid)"
-    " from pg_class where oid = to_regclass({})"
+# tgtype is a set of bits: 1 for each row, 2 before the event (PostgreSQL source, pg_trigger.h). Of a partitioned table,
+# each partition may have triggers of its own.
+_CONDITION = sql.SQL(
+    """
+    select pg_has_role(c.relowner, 'usage'),
+        (select coalesce(jsonb_agg(jsonb_build_array(x.relname, (
+            select jsonb_agg(a.attname order by k.n)
+            from unnest(i.indkey::int2[]) with ordinality as k (attnum, n)
+            join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+            where k.n <= i.indnkeyatts), exists (select from pg_constraint where conindid = x.oid and contype in ('p', 'u')))
+            order by i.indisprimary desc, x.oid), '[]')
+         from pg_index i join pg_class x on x.oid = i.indexrelid
+         where i.indrelid = c.oid and i.indisunique and i.indpred is null and i.indexprs is null),
+        exists (select from pg_trigger t
+                where (t.tgrelid = c.oid or t.tgrelid in (select relid from pg_partition_tree(c.oid)))
+                  and not t.tgisinternal and t.tgenabled <> 'D' and t.tgtype & 3 = 3)
+    from pg_class c where c.oid = to_regclass({})
+    """
 )
 
 
@@ -151,16 +169,45 @@ def table_query(table: Table) -> sql.Composed:
     return _TABLE.format(sql.SQL(_UNIQUE_KEYS), quoted(table.schema, table.name))
 
 
-def access_query(table: Table) -> sql.Composed:
-    """Whether this session may alter the table, and load it by COPY; no row when it does not exist."""
-    return _ACCESS.format(quoted(table.schema, table.name))
+def condition_query(table: Table) -> sql.Composed:
+    """Whether this session may alter the table, whether COPY may load it, its unique indexes, whether a trigger may
+    leave out rows; no row when it does not exist.
+    """
+    return _CONDITION.format(quoted(table.schema, table.name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """What a table allows besides its columns; by default, what a table that is about to be made will allow."""
+
+    alters: Alters = Alters.ANYTHING
+    takes_copy: bool = True
+    unique_indexes: tuple[UniqueIndex, ...] = ()
+    drops_rows: bool = False
+
+
+def condition(row: Sequence[Any] | None) -> Condition:
+    """A row of `condition_query`."""
+    if row is None:
+        return Condition()
+    owns, takes_copy, indexes, drops_rows = row
+    found = tuple(
+        UniqueIndex(name=name, columns=tuple(columns), is_constraint=is_constraint)
+        for name, columns, is_constraint in indexes
+    )
+    return Condition(
+        alters=Alters.ANYTHING if owns else Alters.NOTHING,
+        takes_copy=takes_copy,
+        unique_indexes=found,
+        drops_rows=drops_rows,
+    )
 
 
 def live_table(table: Table, rows: Sequence[Sequence[Any]]) -> Table | None:
     """Rows of `table_query` as a table under the declared one's name; None when there are none."""
     if not rows:
         return None
-    *_, comment, uniques = rows[0]
+    *_, comment, uniques, _ = rows[0]
     primary = next((set(columns) for _, is_primary, columns, _ in uniques if is_primary), set())
     return Table(
         schema=table.schema,
@@ -174,8 +221,9 @@ def live_table(table: Table, rows: Sequence[Sequence[Any]]) -> Table | None:
                 primary_key=name in primary,
                 comment=column_comment,
                 has_default=has_default,
+                computed=None if computed is None else Computed[computed],
             )
-            for name, type_name, nullable, has_default, column_comment, _, _ in rows
+            for name, type_name, nullable, has_default, column_comment, _, _, computed in rows
         ),
         unique_keys=tuple(
             UniqueKey(name=index, columns=tuple(columns))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from psycopg import sql
 
-from ematix_flow.backends.postgres.ddl import names_sql
-from ematix_flow.backends.postgres.stage import STAGE
+from ematix_flow.backends.postgres.ddl import names_sql, table_sql
+from ematix_flow.backends.postgres.select import in_slice
+from ematix_flow.backends.postgres.stage import STAGE, same_key
+from ematix_flow.plan import ReplaceSlice
+from ematix_flow.spec import Table
 
 
 def null_keys(keys: tuple[str, ...]) -> sql.Composed:
@@ -31,3 +34,19 @@ def conflicting_keys(keys: tuple[str, ...]) -> sql.Composed:
         "(select string_agg(distinct s::text, ' / ') as rows from {} as s group by {} "
         "having count(distinct s::text) > 1) as y) as x"
     ).format(STAGE, names_sql(keys))
+
+
+def keys_elsewhere(table: Table, action: ReplaceSlice) -> sql.Composed:
+    """How many rows of the target outside of the slice have the key of a staged row, and the keys of five of them."""
+    shown = sql.SQL(", ").join(sql.Identifier("t", key) for key in action.keys)
+    return sql.SQL(
+        "select count(*), (array_agg(key) filter (where n <= 5)) from "
+        "(select row({})::text as key, row_number() over () as n from {} as t where ({}) is not true "
+        "and exists (select from {} as s where {})) as x"
+    ).format(
+        shown,
+        table_sql(table),
+        in_slice(action.window, sql.Identifier("t", action.window.column)),
+        STAGE,
+        same_key(action.keys, "t", "s"),
+    )

@@ -79,9 +79,9 @@ def _expect(connection: pq.abc.PGconn, selector: selectors.BaseSelector, status:
         selector.select()
         connection.consume_input()
     result = connection.get_result()
-    if result is None or result.status != status:
-        raise (
-            psycopg.errors.error_from_result(result)
-            if result
-            else psycopg.OperationalError("the server ended the COPY without a result")
-        )
+    if result is None:
+        raise psycopg.OperationalError("the server ended the COPY without a result")
+    if result.status != status:
+        while connection.get_result() is not None:  # so that the session can be told to go back
+            continue
+        raise psycopg.errors.error_from_result(result)

@@ -11,8 +11,8 @@ from psycopg import sql
 
 from ematix_flow.backends.kept import KeptWatermark
 from ematix_flow.backends.postgres import catalog, watermarks
+from ematix_flow.backends.postgres.locks import lock_table
 from ematix_flow.backends.postgres.session import Address, cause, connect, reason
-from ematix_flow.backends.postgres.sink import lock_key
 from ematix_flow.errors import BackendUnavailableError
 from ematix_flow.spec import PostgresConnection, Table
 
@@ -39,8 +39,7 @@ def reset_watermark(
     It takes the table's lock, so it waits for a run that goes on: what that one stores is deleted too.
     """
     with _session(connection, job, environ) as session, session.transaction():
-        lock = lock_key("table", table.schema, table.name)
-        session.execute(sql.SQL("select pg_advisory_xact_lock({})").format(lock))
+        session.execute(lock_table(table))
         if not _has_watermarks(session, connection):
             return False
         deleted = session.execute(watermarks.delete_watermark(connection.state_schema, job, table))

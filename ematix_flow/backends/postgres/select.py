@@ -5,7 +5,6 @@ The user's text is kept to the letter; the newlines around it end a trailing `--
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import assert_never
 
 from psycopg import sql
@@ -14,7 +13,7 @@ from ematix_flow.backends.postgres.types import type_sql
 from ematix_flow.casts import Cast
 from ematix_flow.plan import ColumnRange, Everything, ReadColumn, ReadPlan, SinceTransaction, Slice
 from ematix_flow.state import SourceColumn
-from ematix_flow.types import DataType, Decimal, Foreign, ListOf, Scalar, Varchar
+from ematix_flow.types import DataType, Decimal, Foreign, ListOf, Scalar, Varchar, postgres_name
 
 # A guard raises by casting this text, with the offending value behind it, to an integer; `guard_reason` finds it in
 # the server's message.
@@ -32,23 +31,6 @@ def source_select(read: ReadPlan) -> sql.Composed:
         sql.SQL("{} as {}").format(_declared(column), sql.Identifier(column.name)) for column in read.columns
     )
     return sql.SQL("select {} from {}{}").format(columns, wrapped(windowed_text(read)), _where(read))
-
-
-def readable_select(text: str, columns: Sequence[SourceColumn]) -> sql.Composed:
-    """A query as it is, but for columns of types that we do not know, which become text."""
-    shown = sql.SQL(", ").join(_readable(column) for column in columns)
-    return sql.SQL("select {} from {}").format(shown, wrapped(raw(text)))
-
-
-def _readable(column: SourceColumn) -> sql.Composable:
-    value, name = _q(column.name), sql.Identifier(column.name)
-    match column.type:
-        case Foreign():
-            return sql.SQL("{}::text as {}").format(value, name)
-        case ListOf(element=Foreign()):
-            return sql.SQL("{}::text[] as {}").format(value, name)
-        case _:
-            return value
 
 
 def wrapped(text: sql.Composable) -> sql.Composed:
@@ -80,6 +62,23 @@ def windowed_text(read: ReadPlan) -> sql.Composable:
 
 
 # --- columns -----------------------------------------------------------------------------------------
+
+
+def as_it_is(column: SourceColumn) -> ReadColumn:
+    """A column read in its own type, or as text where we have none like it."""
+    declared = _of_ours(column.type)
+    cast = Cast.NONE if declared == column.type else Cast.LOSSLESS
+    return ReadColumn(name=column.name, source=column.type, declared=declared, cast=cast)
+
+
+def _of_ours(type_: DataType) -> DataType:
+    match type_:
+        case Foreign():
+            return Scalar.TEXT
+        case ListOf(element=element):
+            return ListOf(_of_ours(element))
+        case _:
+            return type_
 
 
 def _declared(column: ReadColumn) -> sql.Composable:
@@ -122,6 +121,9 @@ def _unfit_for_declared(column: ReadColumn, value: sql.Composable) -> sql.Compos
     match column.declared:
         case Varchar(length=length):
             return sql.SQL("char_length({}::text) > {}").format(value, length)
+        case ListOf(element=Varchar(length=length)):
+            longer = sql.SQL("char_length(u.e::text) > {}").format(length)
+            return sql.SQL("exists (select from unnest({}) as u (e) where {})").format(value, longer)
         case Decimal(precision=int(precision), scale=int(scale)):
             # min_scale, not scale: 11/100.0 has scale 20. numeric(p, s) holds NaN, which is larger than any number.
             return sql.SQL("min_scale({0}::numeric) > {1} or abs(nullif({0}::numeric, 'NaN')) >= {2}").format(
@@ -153,6 +155,25 @@ def guard_reason(message: str, *, show_values: bool = True) -> str | None:
     if not found:
         return None
     return f"{what}: {value}" if show_values else what
+
+
+def cast_probe(read: ReadPlan, column: ReadColumn) -> sql.Composed:
+    """A select that evaluates one column of a read for each row, and nothing else."""
+    return sql.SQL("select count({}) from {}{}").format(
+        _declared(column), wrapped(windowed_text(read)), _where(read)
+    )
+
+
+def unreadable_probe(read: ReadPlan, column: ReadColumn) -> sql.Composed:
+    """A select of one value, up to 80 characters of it, whose text is none of the declared type (since PostgreSQL 16)."""
+    text = sql.SQL("{}::text").format(_q(column.name))
+    return sql.SQL(
+        "select left({text}, 80) from {rows} where not pg_input_is_valid({text}, {type}) limit 1"
+    ).format(
+        text=text,
+        rows=sql.SQL("(select * from {}{}) as q").format(wrapped(windowed_text(read)), _where(read)),
+        type=sql.Literal(postgres_name(column.declared)),
+    )
 
 
 # --- the column window -------------------------------------------------------------------------------

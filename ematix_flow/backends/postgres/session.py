@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 
 import psycopg
 from psycopg import sql
@@ -14,6 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 from ematix_flow import secrets
 from ematix_flow.backends.postgres.select import guard_reason
 from ematix_flow.errors import BackendUnavailableError
+from ematix_flow.plan import ReadPlan
 from ematix_flow.spec import PostgresConnection
 
 # Text forms must not depend on the server's or the role's settings: watermarks and casts to text are written by one
@@ -33,8 +35,10 @@ _SETTINGS = {
     "client_encoding": "UTF8",
     "application_name": "ematix-flow",
 }
-# COPY tells in the error's context which column it was reading; what follows there shows the value.
-_COPY_PLACE = re.compile(r"^COPY .*, line \d+, column (?P<column>.+?): ", re.MULTILINE)
+# COPY tells in the error's context which column it was reading, and shows the value.
+_COPY_PLACE = re.compile(
+    r'^COPY [^\n]*, line \d+, column (?P<column>.+?): ("(?P<value>.*)")?', re.MULTILINE | re.DOTALL
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +58,10 @@ class Address:
         """
         where = f"connection '{connection.name}'"
         return cls(connection=connection, job=job, url=secrets.resolve(connection.url, environ, where=where))
+
+    def showing(self, read: ReadPlan) -> Address:
+        """The same, with errors that show values only where the read's source shows them, too."""
+        return replace(self, connection=replace(self.connection, show_values=read.show_values))
 
     def redact(self, text: str) -> str:
         """`text` without any form of the password."""
@@ -91,6 +99,7 @@ def mark_lock(mark: int) -> sql.Composed:
     )
 
 
+@cache
 def settings_statement() -> sql.Composed:
     """One select that settles the session's text forms."""
     calls = [
@@ -113,9 +122,12 @@ def unavailable(address: Address, error: Exception) -> BackendUnavailableError:
 def reason(address: Address, error: psycopg.Error) -> str:
     """The server's primary message, or what a guard of ours said. A DETAIL is never copied: it shows values."""
     primary = error.diag.message_primary or str(error).strip()
+    shows = address.connection.show_values
     if place := _COPY_PLACE.search(error.diag.context or ""):
         primary = f"column '{place['column']}': {primary}"
-    shows = address.connection.show_values
+        value = place["value"]
+        if shows and value and value not in primary:  # of a document, the message shows nothing
+            primary += f": {value}"
     if found := guard_reason(primary, show_values=shows):
         return address.redact(found)
     if not shows and isinstance(error, psycopg.DataError):

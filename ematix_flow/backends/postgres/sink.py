@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets as random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -13,7 +12,7 @@ from typing import Any, Self
 import psycopg
 from psycopg import errors, sql
 
-from ematix_flow.backends.postgres import catalog, checks, load, watermarks
+from ematix_flow.backends.postgres import catalog, load, watermarks
 from ematix_flow.backends.postgres.append import emptied
 from ematix_flow.backends.postgres.copyout import HEADER, TRAILER
 from ematix_flow.backends.postgres.ddl import (
@@ -23,11 +22,12 @@ from ematix_flow.backends.postgres.ddl import (
     step_statements,
     table_sql,
 )
+from ematix_flow.backends.postgres.locks import lock_schemas, lock_table
+from ematix_flow.backends.postgres.refusals import refuse_empty, refuse_staged
 from ematix_flow.backends.postgres.select import source_select
 from ematix_flow.backends.postgres.session import Address, cause, connect, is_transient, mark_lock, reason
 from ematix_flow.backends.postgres.stage import (
     STAGE,
-    checked_key,
     column_names,
     copy_into,
     copy_records,
@@ -36,34 +36,28 @@ from ematix_flow.backends.postgres.stage import (
     stream_names,
 )
 from ematix_flow.backends.postgres.statements import Count, LoadStatement, added, insert_account, told
-from ematix_flow.errors import (
-    DuplicateKeyError,
-    EmptySourceError,
-    LoadError,
-    NullKeyError,
-    UncheckedKeyError,
-)
+from ematix_flow.errors import LoadError, UncheckedKeyError
 from ematix_flow.migration import CreateSchema, Drift
 from ematix_flow.plan import (
     AddRows,
-    AddVersions,
     ArrowStream,
     CopyInto,
     InsertSelect,
-    MergeRows,
     Slice,
     TargetPlan,
+    reads_everything,
 )
 from ematix_flow.results import LoadCounts
-from ematix_flow.spec import Deletes, PostgresConnection, Table
-from ematix_flow.state import Alters, TargetState, Watermark
+from ematix_flow.spec import PostgresConnection, Table
+from ematix_flow.state import TargetState, Watermark
 from ematix_flow.streams import Batches, CopyRows, ServerSelect, Stream
 from ematix_flow.types import DataType
 
 # The statement of a process that was killed would run to its end, and hold the table's lock until then. Servers look
 # after their clients since PostgreSQL 14.
 _OUTLIVE_US_BRIEFLY = sql.SQL(
-    "select set_config(name, '1s', false) from pg_settings where name = 'client_connection_check_interval'"
+    "select set_config(name, '1s', false) from (values ('client_connection_check_interval')) as known (name)"
+    " where current_setting(name, true) is not null"
 )
 
 
@@ -78,6 +72,7 @@ class PostgresSink:
         self._address = Address.resolve(connection, job, environ)
         self._state_schema = connection.state_schema
         self._plan: TargetPlan | None = None  # set once its load returned
+        self._kept: Watermark | None = None
 
     def __enter__(self) -> Self:
         self._session = connect(self._address)
@@ -115,11 +110,11 @@ class PostgresSink:
             return self._observe(table)
 
     def _observe(self, table: Table) -> TargetState:
-        self._lock("table", table.schema, table.name)
+        self._session.execute(lock_table(table))
         mark = random.randbits(63)
         self._session.execute(sql.SQL("select pg_advisory_xact_lock({})").format(mark_lock(mark)))
         live = catalog.live_table(table, self._session.execute(catalog.table_query(table)).fetchall())
-        alters, takes_copy = (True, True) if live is None else self._row(catalog.access_query(table))
+        condition = catalog.condition(self._row(catalog.condition_query(table)))
         return TargetState(
             stored=table,
             live=live,
@@ -130,8 +125,10 @@ class PostgresSink:
             or not self._row(sql.SQL("select exists (select from {})").format(table_sql(table)))[0],
             mark=mark,
             clock=self._row(sql.SQL("select clock_timestamp()"))[0],
-            alters=Alters.ANYTHING if alters else Alters.NOTHING,
-            takes_copy=takes_copy,
+            alters=condition.alters,
+            takes_copy=condition.takes_copy,
+            unique_indexes=condition.unique_indexes,
+            drops_rows=condition.drops_rows,
         )
 
     def watermark(self, job: str, cursor: str, type_: DataType) -> Watermark | None:
@@ -142,6 +139,14 @@ class PostgresSink:
             query = watermarks.read_watermark(self._state_schema, job, self._table, cursor)
             row = self._row(query)
         return Watermark(cursor=cursor, value=row[0], type=type_) if row else None
+
+    def query(self, job: str) -> int | None:
+        """The fingerprint that the last committed run of a job stored beside its watermark."""
+        with self._failing_clearly():
+            if not self._has_watermarks():
+                return None
+            row = self._row(watermarks.read_query(self._state_schema, job, self._table))
+        return row[0] if row else None
 
     def render(self, plan: TargetPlan) -> tuple[str, ...]:
         """The statements in order, as they would run."""
@@ -167,7 +172,8 @@ class PostgresSink:
 
     def load(self, plan: TargetPlan, rows: Stream) -> LoadCounts:
         """Apply the steps, load the rows, write the watermark. Committed when the sink is left."""
-        with self._failing_clearly():
+        self._address = self._address.showing(plan.read)
+        with self._failing_clearly(rows):
             self._migrate(plan)
             counts = self._load(plan, rows)
             self._keep_watermark(plan)
@@ -180,11 +186,19 @@ class PostgresSink:
         """
         state, job = self._state_schema, plan.job
         if plan.watermark is not None:
-            self._session.execute(watermarks.write_watermark(state, job, plan.table, plan.watermark))
+            anew = reads_everything(plan.read.window)
+            write = watermarks.restart_watermark if anew else watermarks.raise_watermark
+            (value,) = self._row(write(state, job, plan.table, plan.watermark, plan.query))
+            self._kept = replace(plan.watermark, value=value)
         elif not isinstance(plan.read.window, Slice) and self._has_watermarks():
             self._session.execute(watermarks.delete_watermark(state, job, plan.table))
         if plan.previous_name is not None and self._has_watermarks():  # it has passed on what it had
             self._session.execute(watermarks.delete_watermark(state, plan.previous_name, plan.table))
+
+    @property
+    def kept(self) -> Watermark | None:
+        """The job's watermark as it stands after `load`."""
+        return self._kept
 
     def cancel(self) -> None:
         """Cancel the running statement. From any thread."""
@@ -209,7 +223,7 @@ class PostgresSink:
         meets a unique violation), so they take turns.
         """
         with connect(self._address) as session, session.transaction():
-            session.execute(sql.SQL("select pg_advisory_xact_lock({})").format(lock_key("schema")))
+            session.execute(lock_schemas())
             for statement in statements:
                 session.execute(statement)
 
@@ -226,14 +240,14 @@ class PostgresSink:
             case CopyRows(), CopyInto(), _:
                 return self._copy_straight(plan, rows)
             case Batches(), _, AddRows():
-                read, inserted, size = self._copy(table_sql(plan.stored), column_names(plan), rows)
-                return LoadCounts(read=read, inserted=inserted, bytes=size, unchanged=read - inserted)
+                copied = self._copy(table_sql(plan.stored), column_names(plan), rows)
+                unchanged = copied.read - copied.inserted  # a trigger has left them out
+                return replace(copied, unchanged=unchanged)
             case _:
                 self._session.execute(create_stage(plan))
-                read, size = self._fill_stage(plan, rows)
-                self._check_keys(plan)
-                self._refuse_empty(plan, read)
-                return self._run(load.staged_load(plan), LoadCounts(read=read, bytes=size))
+                staged = replace(self._fill_stage(plan, rows), inserted=0)
+                refuse_staged(self._session, plan, staged.read)
+                return self._run(load.staged_load(plan), staged)
 
     def _run(self, statements: Sequence[LoadStatement], counts: LoadCounts) -> LoadCounts:
         """Run the statements of a load. What was read and changed nothing counts as unchanged."""
@@ -251,39 +265,35 @@ class PostgresSink:
                 counts = added(each.count, counts, self._session.execute(each.statement).rowcount)
         return replace(counts, unchanged=counts.read - counts.inserted - counts.updated)
 
-    def _fill_stage(self, plan: TargetPlan, rows: Stream) -> tuple[int, int]:
+    def _fill_stage(self, plan: TargetPlan, rows: Stream) -> LoadCounts:
         match rows:
             case Batches():
-                read, _, size = self._copy(STAGE, stream_names(plan), rows)
-                return read, size
+                return self._copy(STAGE, stream_names(plan), rows)
             case CopyRows():
-                read, _, size = self._copy_records(STAGE, stream_names(plan), rows)
-                return read, size
+                return self._copy_records(STAGE, stream_names(plan), rows)
             case ServerSelect(statement=select):
                 # The user's query may call anything; in a read-only subtransaction it can write nothing but the
                 # temporary table, and releasing the savepoint lets us write again.
                 with self._session.transaction():
                     self._session.execute(sql.SQL("set transaction read only"))
-                    return self._session.execute(fill_stage(plan, select)).rowcount, 0
+                    return LoadCounts(read=self._session.execute(fill_stage(plan, select)).rowcount)
 
     def _copy_straight(self, plan: TargetPlan, rows: CopyRows) -> LoadCounts:
         """Empty what is replaced, and let the rows in as they come; the table's own constraints check their keys."""
         counts = self._run(emptied(plan), LoadCounts())
         try:
-            read, inserted, size = self._copy_records(table_sql(plan.stored), stream_names(plan), rows)
+            copied = self._copy_records(table_sql(plan.stored), stream_names(plan), rows)
         except (errors.UniqueViolation, errors.NotNullViolation) as error:
             if isinstance(plan.action, AddRows):
                 raise
             raise UncheckedKeyError(
                 job=plan.job, table=plan.table.full_name, reason=reason(self._address, error)
             ) from cause(self._address, error)
-        self._refuse_empty(plan, read)
-        return replace(counts, read=read, inserted=inserted, bytes=size, unchanged=read - inserted)
+        refuse_empty(plan, copied.read)
+        return replace(copied, deleted=counts.deleted, unchanged=copied.read - copied.inserted)
 
-    def _copy_records(
-        self, into: sql.Composable, columns: tuple[str, ...], rows: CopyRows
-    ) -> tuple[int, int, int]:
-        """How many rows came, how many of them the table took, and their bytes."""
+    def _copy_records(self, into: sql.Composable, columns: tuple[str, ...], rows: CopyRows) -> LoadCounts:
+        """The rows that came, and those of them that the table took."""
         read = size = 0
         with self._session.cursor() as cursor:
             with cursor.copy(copy_records(into, columns)) as copy:
@@ -293,10 +303,10 @@ class PostgresSink:
                     read += len(block.lengths)
                     size += len(block.data)
                 copy.write(TRAILER)
-            return read, cursor.rowcount, size
+            return LoadCounts(read=read, inserted=cursor.rowcount, bytes=size)
 
-    def _copy(self, into: sql.Composable, columns: tuple[str, ...], rows: Batches) -> tuple[int, int, int]:
-        """As `_copy_records`."""
+    def _copy(self, into: sql.Composable, columns: tuple[str, ...], rows: Batches) -> LoadCounts:
+        """The same of record batches."""
         from ematix_flow.backends.postgres.copy import encode  # with Arrow, for whom batches come
 
         read = size = 0
@@ -306,58 +316,9 @@ class PostgresSink:
                     copy.write(encode(batch.select(list(columns))))
                     read += batch.num_rows
                     size += batch.nbytes
-            return read, cursor.rowcount, size
-
-    def _refuse_empty(self, plan: TargetPlan, read: int) -> None:
-        match plan.action:
-            case (
-                MergeRows(deletes=Deletes(), allow_empty_source=False)
-                | AddVersions(deletes=Deletes(), allow_empty_source=False)
-            ) if read == 0:
-                raise EmptySourceError(
-                    job=plan.job,
-                    table=plan.table.full_name,
-                    reason="the source is empty, so every row would count as gone; if that is meant, say "
-                    "allow_empty_source=True",
-                )
-
-    # --- keys ----------------------------------------------------------------------------------------
-
-    def _check_keys(self, plan: TargetPlan) -> None:
-        keys = checked_key(plan)
-        if not keys:
-            return
-        nulls, samples = self._row(checks.null_keys(keys))
-        if nulls:
-            raise NullKeyError(
-                job=plan.job,
-                table=plan.table.full_name,
-                columns=keys,
-                count=nulls,
-                samples=self._shown(samples),
-                reason="filter them out, or choose another key",
-            )
-        (repeated,) = self._row(checks.repeated_keys(keys))
-        if not repeated:
-            return
-        conflicting, samples = self._row(checks.conflicting_keys(keys))
-        if conflicting:
-            raise DuplicateKeyError(
-                job=plan.job,
-                table=plan.table.full_name,
-                columns=keys,
-                count=conflicting,
-                samples=self._shown(samples),
-                reason="make the query return one row a key, or add the column that tells them apart to the key",
-            )
-
-    def _shown(self, samples: list[str]) -> tuple[str, ...]:
-        return tuple(samples) if self._address.connection.show_values else ("(values hidden)",)
+            return LoadCounts(read=read, inserted=cursor.rowcount, bytes=size)
 
     # --- the session ---------------------------------------------------------------------------------
-
-    def _lock(self, *parts: str) -> None:
-        self._session.execute(sql.SQL("select pg_advisory_xact_lock({})").format(lock_key(*parts)))
 
     def _exists(self, query: sql.SQL, name: sql.Literal) -> bool:
         return self._row(sql.SQL("{} is not null").format(query.format(name)))[0] is True
@@ -366,15 +327,17 @@ class PostgresSink:
         return self._session.execute(query).fetchone()
 
     @contextmanager
-    def _failing_clearly(self) -> Iterator[None]:
+    def _failing_clearly(self, rows: Stream | None = None) -> Iterator[None]:
         """Say of a server's error which job and table it met, and not what it shows of the rows."""
         try:
             yield
         except psycopg.Error as error:
-            raise self._failure(error) from cause(self._address, error)
+            raise self._failure(error, rows) from cause(self._address, error)
 
-    def _failure(self, error: psycopg.Error) -> LoadError:
+    def _failure(self, error: psycopg.Error, rows: Stream | None) -> LoadError:
         text = reason(self._address, error)
+        if isinstance(rows, ServerSelect) and isinstance(error, psycopg.DataError):
+            text = rows.misfit() or text
         if isinstance(error, errors.InsufficientPrivilege):
             text += f"; grant the role what it lacks, such as: grant create on database … to …; grant usage, create on schema {self._table.schema} to …"
         if isinstance(error, errors.LockNotAvailable):
@@ -385,9 +348,3 @@ class PostgresSink:
             reason=text,
             transient=is_transient(error),
         )
-
-
-def lock_key(*parts: str) -> int:
-    """The advisory lock of a thing of ours in one database, a signed 64-bit number."""
-    digest = hashlib.blake2b("\0".join(("ematix-flow", *parts)).encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big", signed=True)

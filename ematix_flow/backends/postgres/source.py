@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,7 +13,8 @@ from psycopg import sql
 
 from ematix_flow.backends.postgres import catalog
 from ematix_flow.backends.postgres.copyout import copy_out
-from ematix_flow.backends.postgres.select import bound_select, raw, readable_select, source_select
+from ematix_flow.backends.postgres.misfits import misfit
+from ematix_flow.backends.postgres.select import as_it_is, bound_select, raw, source_select
 from ematix_flow.backends.postgres.session import (
     Address,
     cause,
@@ -21,15 +24,18 @@ from ematix_flow.backends.postgres.session import (
 )
 from ematix_flow.backends.postgres.types import parse_source_type
 from ematix_flow.errors import RunError, SourceQueryError
-from ematix_flow.plan import Form, ReadPlan
+from ematix_flow.plan import Everything, Form, ReadPlan
 from ematix_flow.query import parse_select
 from ematix_flow.spec import PostgresConnection
 from ematix_flow.state import Inquiry, SourceColumn, SourceState
 from ematix_flow.streams import Batches, CopyBlock, CopyRows, ServerSelect, Stream
-from ematix_flow.types import DataType
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+# A read that failed leaves its snapshot behind, in which to look for what it failed on.
+_SAVE = sql.SQL("savepoint ematix_read")
+_BACK = sql.SQL("rollback to savepoint ematix_read")
 
 
 class PostgresSource:
@@ -63,10 +69,11 @@ class PostgresSource:
     def read(
         self, sql: str
     ) -> pa.RecordBatchReader:  # the protocol's name; the module's `sql` is not needed here
-        """The rows of one select, streamed; types that no table can declare come as text.
+        """The rows of one select, streamed; what has no type of ours comes as text.
 
         Raises:
             SourceQueryError: it is not one read-only select, or the server refuses it.
+            RunError (while iterating): record batches cannot carry a value.
         """
         text = parse_select(sql).text
         try:
@@ -74,13 +81,7 @@ class PostgresSource:
             columns = self._columns(session, text)
         except psycopg.Error as error:
             raise self._refused(error) from cause(self._address, error)
-        rows = self._rows(
-            self._blocks(readable_select(text, columns), session),
-            tuple(column.name for column in columns),
-            tuple(column.type for column in columns),
-            show_values=self._address.connection.show_values,
-        )
-        return rows.batches().reader()
+        return self._rows(self._read_of(text, columns), session).batches().reader()
 
     def describe(self, inquiry: Inquiry) -> SourceState:
         """Columns, types and facts of the query, which is prepared and not executed."""
@@ -107,15 +108,9 @@ class PostgresSource:
 
     def open(self, read: ReadPlan) -> Stream:
         """The rows of a read: the select itself for the same server, else the rows as the server sends them."""
-        select = source_select(read)
         if read.form is Form.SERVER_SELECT:
-            return ServerSelect(select)
-        return self._rows(
-            self._blocks(select),
-            tuple(column.name for column in read.columns),
-            tuple(column.declared for column in read.columns),
-            show_values=read.show_values,
-        )
+            return ServerSelect(source_select(read), partial(misfit, self._session, read))
+        return self._rows(read, None)
 
     def cancel(self) -> None:
         """Cancel what any session runs. From any thread."""
@@ -174,28 +169,48 @@ class PostgresSource:
 
     # --- rows ----------------------------------------------------------------------------------------
 
-    def _rows(
-        self,
-        blocks: Iterator[CopyBlock],
-        names: Sequence[str],
-        types: Sequence[DataType],
-        *,
-        show_values: bool,
-    ) -> CopyRows:
+    def _read_of(self, text: str, columns: tuple[SourceColumn, ...]) -> ReadPlan:
+        """A read of everything that a query returns, in its own types."""
+        return ReadPlan(
+            job=self._address.job,
+            query=text,
+            columns=tuple(as_it_is(column) for column in columns),
+            window=Everything(why="the body asks for the rows"),
+            form=Form.COPY,
+            show_values=self._address.connection.show_values,
+        )
+
+    def _rows(self, read: ReadPlan, session: psycopg.Connection | None) -> CopyRows:
+        """The rows of a read, over a session that shows the snapshot, or else the next one."""
+
         def decoded(blocks: Iterator[CopyBlock]) -> Batches:
-            # with Arrow and numpy, for whoever needs them
-            from ematix_flow.backends.postgres.wire import decode
+            from ematix_flow.backends.postgres.wire import (
+                decode,  # with Arrow and numpy, for whoever needs them
+            )
 
-            return decode(blocks, names, types, job=self._address.job, show_values=show_values)
+            names, types = zip(*((column.name, column.declared) for column in read.columns), strict=True)
+            return decode(blocks, names, types, job=read.job, show_values=read.show_values)
 
-        return CopyRows(blocks, decoded)
+        return CopyRows(self._blocks(read, session), decoded)
 
-    def _blocks(self, select: sql.Composed, session: psycopg.Connection | None = None) -> Iterator[CopyBlock]:
+    def _blocks(self, read: ReadPlan, beside: psycopg.Connection | None) -> Iterator[CopyBlock]:
+        session = beside or self._first_session()
         try:
-            yield from copy_out(session or self._first_session(), select)
+            session.execute(_SAVE)
+            yield from copy_out(session, source_select(read))
         except psycopg.Error as error:
-            text = f"reading from {self.name} failed: {reason(self._address, error)}"
-            raise RunError(job=self._address.job, reason=text) from cause(self._address, error)
+            raise RunError(job=self._address.job, reason=self._told(error, read, session)) from cause(
+                self._address.showing(read), error
+            )
+
+    def _told(self, error: psycopg.Error, read: ReadPlan, session: psycopg.Connection) -> str:
+        """What to say of a read that failed half-way: the value if one did not fit, else the server's words."""
+        if isinstance(error, psycopg.DataError):
+            with suppress(psycopg.Error):  # the session is lost: what the server said stands
+                session.execute(_BACK)
+                if told := misfit(session, read):
+                    return self._address.redact(told)
+        return f"reading from {self.name} failed: {reason(self._address.showing(read), error)}"
 
     def _first_session(self) -> psycopg.Connection:
         """The planning session for the first rows; for what is read beside them or after them, others."""

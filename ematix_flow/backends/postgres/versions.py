@@ -51,45 +51,48 @@ def version_statements(plan: TargetPlan, action: AddVersions) -> tuple[LoadState
 def _timeline(plan: TargetPlan, action: AddVersions) -> sql.Composed:
     return sql.SQL(
         """create temporary table {timeline} on commit drop as
-with observed as materialized ({observed}), held as materialized ({held}), entries as ({entries}),
+with held as materialized ({held}), observed as materialized ({observed}), entries as ({entries}),
 judged as (select e.*, {kept} as ematix_kept from entries as e window w as (partition by {keys} order by ematix_at, ematix_rank))
 select j.*, lead(ematix_at) over (partition by {keys} order by ematix_at, ematix_rank) as ematix_until from judged as j where ematix_kept"""
     ).format(
         timeline=sql.Identifier("ematix_timeline"),
-        observed=_observed(plan, action),
         held=_held(plan, action),
+        observed=_observed(plan, action),
         entries=_entries(plan, action),
         kept=_kept(plan, action),
         keys=names_sql(action.keys),
     )
 
 
-def _observed(plan: TargetPlan, action: AddVersions) -> sql.Composed:
-    """The observations, each with its time: by the clock, then after all that is known of its key."""
-    if action.valid_from is not None:
-        at: sql.Composable = sql.Identifier("s", action.valid_from)
-    else:
-        at = sql.SQL(
-            "greatest({clock}, (select greatest(max(h.{valid_from}) + interval '1 microsecond', max(h.{valid_to})) "
-            "from {table} as h where {same}))"
-        ).format(
-            clock=sql.Literal(plan.clock),
-            table=table_sql(plan.stored),
-            same=same_key(action.keys, "h", "s"),
-            **_NAMES,
-        )
-    return sql.SQL("select s.*, {} as ematix_at from ({}) as s").format(at, staged_rows(plan))
-
-
 def _held(plan: TargetPlan, action: AddVersions) -> sql.Composed:
     """The versions of the observed keys, each with the start of the next one."""
     return sql.SQL(
         "select t.*, lead(t.{valid_from}) over (partition by {keys} order by t.{valid_from}) as ematix_followed_at "
-        "from {table} as t where exists (select from observed as o where {same})"
+        "from {table} as t where exists (select from {stage} as s where {same})"
     ).format(
         keys=sql.SQL(", ").join(sql.Identifier("t", key) for key in action.keys),
         table=table_sql(plan.stored),
-        same=same_key(action.keys, "t", "o"),
+        stage=STAGE,
+        same=same_key(action.keys, "t", "s"),
+        **_NAMES,
+    )
+
+
+def _observed(plan: TargetPlan, action: AddVersions) -> sql.Composed:
+    """The observations, each with its time: by the clock, then after all that is known of its key."""
+    if action.valid_from is not None:
+        return sql.SQL("select s.*, {} as ematix_at from ({}) as s").format(
+            sql.Identifier("s", action.valid_from), staged_rows(plan)
+        )
+    return sql.SQL(
+        "select s.*, greatest({clock}, k.ematix_known) as ematix_at from ({rows}) as s left join (select {keys}, "
+        "greatest(max({valid_from}) + interval '1 microsecond', max({valid_to})) as ematix_known "
+        "from held group by {keys}) as k on {same}"
+    ).format(
+        clock=sql.Literal(plan.clock),
+        rows=staged_rows(plan),
+        keys=names_sql(action.keys),
+        same=same_key(action.keys, "k", "s"),
         **_NAMES,
     )
 

@@ -18,32 +18,56 @@ def create_watermarks(state_schema: str) -> sql.Composed:
     """Create the watermark table unless it is there."""
     return sql.SQL(
         "create table if not exists {} (job text, target_schema text, target_table text, cursor text not null, "
-        "value text not null, loaded_at timestamptz not null default now(), "
+        "value text not null, query bigint, loaded_at timestamptz not null default now(), "
         "primary key (job, target_schema, target_table))"
     ).format(watermarks_table(state_schema))
 
 
 def read_watermark(state_schema: str, job: str, table: Table, cursor: str) -> sql.Composed:
     """The value stored under a cursor: no row when there is none, or when it counts something else."""
-    return sql.SQL(
-        "select value from {} where job = {} and target_schema = {} and target_table = {} and cursor = {}"
-    ).format(
-        watermarks_table(state_schema),
-        sql.Literal(job),
-        sql.Literal(table.schema),
-        sql.Literal(table.name),
-        sql.Literal(cursor),
+    return sql.SQL("select value from {} where {} and cursor = {}").format(
+        watermarks_table(state_schema), _of(job, table), sql.Literal(cursor)
     )
 
 
-def write_watermark(state_schema: str, job: str, table: Table, watermark: Watermark) -> sql.Composed:
-    """Store a watermark; one for the same cursor never moves backwards."""
+def read_query(state_schema: str, job: str, table: Table) -> sql.Composed:
+    """The fingerprint stored beside the watermark, whatever that one counts; no row where there is none."""
+    return sql.SQL("select query from {} where {} and query is not null").format(
+        watermarks_table(state_schema), _of(job, table)
+    )
+
+
+def raise_watermark(
+    state_schema: str, job: str, table: Table, watermark: Watermark, query: int | None
+) -> sql.Composed:
+    """Store a watermark, unless a larger one stands there for the same cursor; returns the value that then stands."""
     type_ = type_sql(watermark.type)
+    larger = sql.SQL(
+        "case when held.cursor = excluded.cursor and held.value::{} > excluded.value::{} "
+        "then held.value else excluded.value end"
+    ).format(type_, type_)
+    return _write(state_schema, job, table, watermark, query, larger)
+
+
+def restart_watermark(
+    state_schema: str, job: str, table: Table, watermark: Watermark, query: int | None
+) -> sql.Composed:
+    """Store a watermark in the place of any other; returns its value."""
+    return _write(state_schema, job, table, watermark, query, sql.SQL("excluded.value"))
+
+
+def _write(
+    state_schema: str,
+    job: str,
+    table: Table,
+    watermark: Watermark,
+    query: int | None,
+    value: sql.Composable,
+) -> sql.Composed:
     return sql.SQL(
-        "insert into {} as held (job, target_schema, target_table, cursor, value) values ({}, {}, {}, {}, {}) "
-        "on conflict (job, target_schema, target_table) do update "
-        "set cursor = excluded.cursor, value = excluded.value, loaded_at = excluded.loaded_at "
-        "where held.cursor <> excluded.cursor or held.value::{} <= excluded.value::{}"
+        "insert into {} as held (job, target_schema, target_table, cursor, value, query) values ({}, {}, {}, {}, {}, {}) "
+        "on conflict (job, target_schema, target_table) do update set cursor = excluded.cursor, value = {}, "
+        "query = excluded.query, loaded_at = excluded.loaded_at returning value"
     ).format(
         watermarks_table(state_schema),
         sql.Literal(job),
@@ -51,8 +75,8 @@ def write_watermark(state_schema: str, job: str, table: Table, watermark: Waterm
         sql.Literal(table.name),
         sql.Literal(watermark.cursor),
         sql.Literal(watermark.value),
-        type_,
-        type_,
+        sql.Literal(query),
+        value,
     )
 
 

@@ -194,8 +194,7 @@ def read_delta(lake: str) -> list[Row] | None:
     except TableNotFoundError:
         return None
     rows: list[Row] = pa.RecordBatchReader.from_stream(table.scan()).read_all().to_pylist()
-    # Making a Delta table is a commit of its own, before the first load's.
-    return None if table.version() == 0 and not rows else rows
+    return rows
 
 
 def state(rows: list[Row]) -> State:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,13 @@ from ematix_flow.plan import (
     AddRows,
     AddVersions,
     ArrowStream,
+    ColumnRange,
     Everything,
     Form,
     MergeRows,
     ReadColumn,
     ReadPlan,
+    ReadWindow,
     ReplaceRows,
     ReplaceSlice,
     TargetPlan,
@@ -74,12 +76,19 @@ def target_plan(
         action=action,
         steps=diff(state, ()).steps,
         path=ArrowStream(why="rows travel"),
-        read=ReadPlan(
-            job=JOB, query="select", columns=columns, window=Everything(why="a test"), form=Form.ARROW
-        ),
+        read=ReadPlan(job=JOB, query="select", columns=columns, window=window_to(watermark), form=Form.ARROW),
         watermark=watermark,
         clock=clock or state.clock,
         show_values=show_values,
+    )
+
+
+def window_to(watermark: Watermark | None) -> ReadWindow:
+    """A window above the stored watermark; where none is written, everything."""
+    if watermark is None:
+        return Everything(why="a test")
+    return ColumnRange(
+        column="id", type=watermark.type, lower="the stored", lookback=timedelta(0), bound=watermark.value
     )
 
 
@@ -164,6 +173,11 @@ class Lake:
     def handle(self, table: Table) -> DeltaTable:
         """The table, opened without our code."""
         return DeltaTable(f"{self.location}/{table.schema}/{table.name}", storage_options=dict(self.options))
+
+    def exists(self, table: Table) -> bool:
+        """Whether there is such a table at all."""
+        location = f"{self.location}/{table.schema}/{table.name}"
+        return DeltaTable.is_deltatable(location, dict(self.options))
 
     def rows(self, table: Table) -> list[dict[str, Any]]:
         """Every row, ordered by the first column."""

@@ -138,13 +138,14 @@ def test_a_watermark_survives_checkpoint_and_overwrite(lake: Any) -> None:
 def test_a_watermark_whose_rows_were_taken_back_counts_no_more(lake: Any) -> None:
     lake.load(ORDERS, AddRows(), [order(1)])
     lake.load(ORDERS, AddRows(), [order(2)], watermark=mark(2))
-    lake.handle(ORDERS).restore(1)
+    lake.handle(ORDERS).restore(0)
     lake.load(ORDERS, AddRows(), [order(3)])
     assert lake.stored(ORDERS, CURSOR, mark(1)) is None
 
 
 @pytest.mark.parametrize("day", [1, 2], ids=["lower", "equal"])
 def test_after_a_restore_any_watermark_is_written_anew(lake: Any, day: int) -> None:
+    lake.load(ORDERS, AddRows())
     lake.load(ORDERS, AddRows(), [order(1)], watermark=mark(2))
     lake.handle(ORDERS).restore(0)
     lake.load(ORDERS, AddRows(), [order(1)], watermark=mark(day))
@@ -152,6 +153,7 @@ def test_after_a_restore_any_watermark_is_written_anew(lake: Any, day: int) -> N
 
 
 def test_a_watermark_survives_a_restore_that_came_before_it(lake: Any) -> None:
+    lake.load(ORDERS, AddRows())
     lake.load(ORDERS, AddRows(), [order(1)])
     lake.handle(ORDERS).restore(0)
     lake.load(ORDERS, AddRows(), [order(2)], watermark=mark(1))
@@ -252,7 +254,7 @@ def test_a_select_of_a_server_is_refused(lake: Any, plan_for: Callable[..., Targ
     with lake.sink() as sink:
         plan = plan_for(sink.observe(ORDERS), ORDERS, AddRows())
         with pytest.raises(LoadError, match="from record batches"):
-            sink.load(plan, ServerSelect(sql.SQL("select {}").format(1)))
+            sink.load(plan, ServerSelect(sql.SQL("select {}").format(1), lambda: None))
 
 
 # --- other writers -----------------------------------------------------------------------------------

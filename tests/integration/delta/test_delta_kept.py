@@ -39,7 +39,7 @@ def test_a_watermark_is_shown_with_the_time_of_its_commit(any_lake: Any) -> None
     found = kept_watermark(any_lake.connection, ORDERS, JOB, counted(), any_lake.environ)
     assert found is not None
     assert (found.cursor, found.value) == ("column id BigInt", "7")
-    _, entry, _ = any_lake.handle(ORDERS).history()
+    _, entry = any_lake.handle(ORDERS).history()
     assert found.stored_at is not None
     assert found.stored_at.timestamp() == entry["timestamp"] / 1000
 

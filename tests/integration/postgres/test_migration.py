@@ -89,9 +89,9 @@ class Target:
         project, job = self.job(annotations, query, **options)
         return run_job(job, project=project).targets[0]
 
-    def drift(self, annotations: dict[str, Any], query: str) -> SchemaDriftError:
+    def drift(self, annotations: dict[str, Any], query: str, **options: Any) -> SchemaDriftError:
         """What a run is refused for."""
-        project, job = self.job(annotations, query)
+        project, job = self.job(annotations, query, **options)
         with pytest.raises(SchemaDriftError) as caught:
             plan_job(job, project=project)
         return caught.value
@@ -315,6 +315,26 @@ def test_drift_changes_nothing_and_says_what_a_person_could_run(target: Target, 
         target.run(statement)
     assert target.plan(declared, query) == []
     assert target.load(declared, query).counts.inserted == 1
+
+
+@pytest.mark.parametrize("rows", ROWS)
+def test_a_table_becomes_a_history_by_what_a_person_could_run(target: Target, rows: int) -> None:
+    target.make("v text", rows, "'v' || n")
+    target.run("create table raw.t as table analytics.t")
+    target.run("insert into raw.t values (0, 'new')")
+    target.run("update raw.t set v = 'changed' where id = 1")
+    declared, query = {"v": Text | None}, "select id, v from raw.t"
+    error = target.drift(declared, query, mode="scd2")
+    assert error.drifts == (
+        "column valid_from is missing and declared NOT NULL without a default",
+        "column is_current is missing and declared NOT NULL without a default",
+        "unique index t_pkey allows one row for each (id), and a history keeps a row for each version",
+    )
+    for statement in error.sql:
+        target.run(statement)
+    counts = target.load(declared, query, mode="scd2").counts
+    assert (counts.inserted, counts.closed, counts.unchanged) == (2, 1, rows - 1)
+    assert target.one("select count(*) from analytics.t where is_current") == rows + 1
 
 
 def test_a_too_long_text_is_not_cut_by_what_a_person_runs(target: Target) -> None:

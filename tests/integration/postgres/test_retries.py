@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -39,9 +40,15 @@ def end_sessions(db: psycopg.Connection, running: str) -> None:
         time.sleep(0.02)
 
 
-def test_a_session_that_is_ended_while_it_loads_is_tried_again(
-    db: psycopg.Connection, project: Project, numbers: type
+def test_a_session_that_is_ended_while_it_loads_is_tried_again_and_only_the_events_tell(
+    db: psycopg.Connection,
+    project: Project,
+    numbers: type,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level(logging.DEBUG)
+
     @project.job(name="slow", target=numbers)
     def slow() -> str:
         return "select n::bigint from generate_series(1, 3) as n, pg_sleep(0.3)"
@@ -56,6 +63,7 @@ def test_a_session_that_is_ended_while_it_loads_is_tried_again(
     (result,) = [event for event in told if isinstance(event, TargetResult)]
     assert (result.error, result.counts.inserted) == (None, 3)
     assert db.execute("select count(*) from numbers").fetchone() == (3,)
+    assert (capfd.readouterr(), caplog.messages) == (("", ""), [])
 
 
 def test_an_error_that_would_come_again_is_not_tried_again(

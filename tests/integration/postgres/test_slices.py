@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import psycopg
 import pytest
 
-from ematix_flow import Job, Merge, PlanError, Project, Scd2, Window, pk, plan_job, run_job
+from ematix_flow import Job, Merge, PlanError, Project, RunError, Scd2, Window, pk, plan_job, run_job
 from ematix_flow.plan import Slice
 from ematix_flow.types import BigInt, Text, TimestampTZ
 
@@ -37,8 +39,9 @@ def declare(project: Project, dsn: str, **options: Any) -> Job:
         at: TimestampTZ
 
     options.setdefault("incremental", "at")
+    options.setdefault("target_connection", "warehouse")
 
-    @project.job(name="load", target=Events, target_connection="warehouse", **options)
+    @project.job(name="load", target=Events, **options)
     def load() -> str:
         return "select event_id, name, at from raw.events"
 
@@ -127,3 +130,41 @@ def test_the_plan_says_which_slice(days: psycopg.Connection, dsn: str, project: 
     window = plan.targets[0].read.window
     assert isinstance(window, Slice)
     assert (window.column, window.start, window.end) == ("at", "2026-01-02", "2026-01-03")
+
+
+MOVED = "update raw.events set at = '2026-01-02 12:00Z' where event_id = 3"
+OUTSIDE = r"table analytics.events: the table holds .*keys \(event_id\) of this slice outside of it, and would hold them twice"
+
+
+@pytest.mark.parametrize("mode", ["append", "truncate"])
+@pytest.mark.parametrize("where", ["warehouse", "lake"])
+def test_a_row_that_moved_into_the_slice_does_not_stand_there_twice(
+    days: psycopg.Connection, dsn: str, project: Project, tmp_path: Path, where: str, mode: str
+) -> None:
+    project.connection(type("lake", (), {"kind": "delta_local", "path": str(tmp_path)}))
+    job = declare(
+        project, dsn, target_connection=where, source_connection="warehouse", mode=mode, incremental=None
+    )
+    run_job(job, project=project)
+    days.execute(MOVED)
+    with pytest.raises(RunError, match=f"job 'load', {OUTSIDE}"):
+        run_job(job, project=project, window=replace(SECOND, column="at"))
+    both = Window(start="2026-01-01", end="2026-01-03", column="at")
+    counts = run_job(job, project=project, window=both).targets[0].counts
+    assert (counts.deleted, counts.inserted) == (20, 20)
+
+
+def test_the_rows_that_stand_elsewhere_are_shown(
+    days: psycopg.Connection, dsn: str, project: Project
+) -> None:
+    job = declare(project, dsn)
+    run_job(job, project=project)
+    days.execute(MOVED)
+    days.execute("alter table analytics.events drop constraint events_pkey")  # nor would an index tell
+    with pytest.raises(RunError) as raised:
+        run_job(job, project=project, window=SECOND)
+    assert str(raised.value.__cause__) == (
+        "job 'load', table analytics.events: the table holds 1 keys (event_id) of this slice outside of it, and would "
+        "hold them twice: (3); run the job without a window, or with one that covers both places"
+    )
+    assert held(days) == list(range(1, 31))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from deltalake.exceptions import DeltaError
 
 from ematix_flow.backends.delta.store import Store
+from ematix_flow.errors import PlanError
 from ematix_flow.secrets import UnsetVariableError
 from ematix_flow.spec import DeltaConnection, Table
 
@@ -36,6 +38,31 @@ def store(url: str, options: tuple[tuple[str, str], ...] = (), show_values: bool
 )
 def test_a_table_lies_below_its_schema(url: str, uri: str) -> None:
     assert store(url).uri(ORDERS) == uri
+
+
+@pytest.mark.parametrize("name", ["a b", "a?b", "#1", "100%", "größe", 'say "hi"', "%zz"])
+@pytest.mark.parametrize("url", ["/data/lake", "s3://bucket/data", "s3://bucket/with%20blank"])
+def test_a_name_comes_back_out_of_the_url_as_it_went_in(url: str, name: str) -> None:
+    uri = store(url).uri(Table(schema=name, name=name, columns=()))
+    assert [unquote(part) for part in urlsplit(uri).path.split("/")[-2:]] == [name, name]
+    assert urlsplit(uri).query == urlsplit(uri).fragment == ""
+
+
+@pytest.mark.parametrize(
+    ("url", "name", "found"),
+    [
+        ("/data", "[a]", "[ or ]"),
+        ("/data/[x]", "a", "[ or ]"),
+        ("s3://bucket", "a^b|c", "^ or |"),
+        ("/data", "a%4Fb", "%4F"),
+        ("/with%20blank", "a", "%20"),
+        ("s3://bucket", "%41", "%41"),
+    ],
+)
+def test_a_place_where_delta_rs_cannot_work_is_refused(url: str, name: str, found: str) -> None:
+    with pytest.raises(PlanError) as caught:
+        store(url).uri(Table(schema="shop", name=name, columns=()))
+    assert f"works in no folder whose name holds {found}; choose another name" in str(caught.value)
 
 
 def test_a_relative_path_starts_at_the_working_folder(

@@ -18,7 +18,7 @@ from ematix_flow.backends.delta.types import (
     stored_values,
     without_views,
 )
-from ematix_flow.errors import UnsupportedTypeError
+from ematix_flow.errors import PlanError, UnsupportedTypeError
 from ematix_flow.spec import Column, Table, UniqueKey
 from ematix_flow.types import DataType, Decimal, Foreign, ListOf, Scalar, Varchar
 
@@ -46,6 +46,12 @@ def table(*columns: Column) -> Table:
 
 def stored(type_: DataType) -> DataType:
     return stored_table(table(Column(name="x", type=type_)), "load_orders").columns[0].type
+
+
+def test_columns_that_differ_in_their_case_only_are_refused() -> None:
+    columns = [Column(name=name, type=Scalar.TEXT) for name in ("id", "Größe", "grösse", "größe")]
+    with pytest.raises(PlanError, match="'Größe' and 'größe' differ in their case only"):
+        stored_table(table(*columns), "load_orders")
 
 
 @pytest.mark.parametrize("type_", AS_TEXT, ids=str)

@@ -17,13 +17,14 @@ from ematix_flow.migration import (
     CommentTable,
     Drift,
     DropNotNull,
+    LetBeSet,
     Migration,
     RenameColumn,
     Step,
     WidenColumn,
     diff,
 )
-from ematix_flow.spec import Column, Table
+from ematix_flow.spec import Column, Computed, Table
 from ematix_flow.state import Alters, TargetState
 from ematix_flow.types import DataType, Decimal, ListOf, Scalar, Varchar
 
@@ -322,3 +323,36 @@ def test_nothing_is_done_to_what_a_load_may_not_change(declared: Table, live: Ta
             assert steps == ()
         case Alters.NULLABLE_COLUMNS:
             assert all(isinstance(step, AddColumn) and step.column.nullable for step in steps)
+
+
+# --- columns that the server fills --------------------------------------------------------------------
+
+_LEAVE_OUT = "and no load can set it; leave it out of the declaration"
+
+
+@pytest.mark.parametrize(
+    ("how", "text"),
+    [
+        (Computed.STORED, f"column name is generated from other columns, {_LEAVE_OUT}, or let it be set"),
+        (Computed.IDENTITY, f"column name is generated always as identity, {_LEAVE_OUT}, or let it be set"),
+    ],
+)
+def test_a_declared_column_that_the_server_fills_is_drift(how: Computed, text: str) -> None:
+    live = replace(NAME, computed=how, has_default=True)
+    declared = table(ID, NAME)
+    assert only_drift(migration(declared, table(ID, live))) == Drift(
+        text=text, remedy=LetBeSet(table=declared, column="name", computed=how)
+    )
+
+
+def test_a_column_that_is_computed_when_it_is_read_stays_what_it_is() -> None:
+    live = replace(NAME, computed=Computed.VIRTUAL, has_default=True)
+    assert only_drift(migration(table(ID, NAME), table(ID, live))) == Drift(
+        text=f"column name is generated from other columns when it is read, {_LEAVE_OUT}"
+    )
+
+
+@pytest.mark.parametrize("how", Computed)
+def test_a_column_that_the_server_fills_and_nobody_declared_is_left_alone(how: Computed) -> None:
+    live = replace(CITY, computed=how, has_default=True)
+    assert migration(table(ID, NAME), table(ID, NAME, live)) == Migration()

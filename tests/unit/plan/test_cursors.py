@@ -304,23 +304,39 @@ def test_ids_that_compare_are_a_window(shop: Any, xid: int, now: int) -> None:
 # --- the watermark after ------------------------------------------------------------------------------
 
 
+EVERYTHING = Everything(why="so")
+
+
 def test_the_next_watermark_is_the_bound_of_what_was_read(shop: Any) -> None:
     counted, state = cursor(shop, BY_TIME), shop.seen(shop.target())
     source = replace(shop.source, bound="2026-01-02 00:00:00+00")
-    assert watermark_after(counted, source, state) == stored(counted, "2026-01-02 00:00:00+00")
+    expected = stored(counted, "2026-01-02 00:00:00+00")
+    assert watermark_after(counted, EVERYTHING, source, state) == expected
 
 
-def test_a_source_without_values_leaves_the_watermark_as_it_is(shop: Any) -> None:
-    assert watermark_after(cursor(shop, BY_TIME), shop.source, shop.seen(shop.target())) is None
+def test_a_source_without_values_leaves_the_watermark_that_bounded_the_read(shop: Any) -> None:
+    counted = cursor(shop, BY_TIME)
+    state = shop.seen(shop.target(), watermark=stored(counted, "2026-01-01"))
+    bounded = window_for(shop.job(increment=BY_TIME).job, shop.request, counted, shop.source, state)
+    assert watermark_after(counted, bounded, shop.source, state) == state.watermark
+
+
+def test_a_full_refresh_of_a_source_without_values_keeps_no_watermark(shop: Any) -> None:
+    counted = cursor(shop, BY_TIME)
+    state = shop.seen(shop.target(), watermark=stored(counted, "2026-01-01"))
+    request = replace(shop.request, full_refresh=True)
+    everything = window_for(shop.job(increment=BY_TIME).job, request, counted, shop.source, state)
+    assert watermark_after(counted, everything, shop.source, state) is None
 
 
 def test_the_next_transaction_watermark_is_the_snapshots_xmin(shop: Any) -> None:
-    counted = transaction(shop)
-    assert watermark_after(counted, shop.source, shop.seen(shop.target())) == stored(counted, "1000")
+    counted, state = transaction(shop), shop.seen(shop.target())
+    assert watermark_after(counted, EVERYTHING, shop.source, state) == stored(counted, "1000")
 
 
 def test_nothing_is_kept_where_nothing_is_counted(shop: Any) -> None:
-    assert watermark_after(NoCursor(why="so"), shop.source, shop.seen(shop.target())) is None
+    counted, state = NoCursor(why="so"), shop.seen(shop.target())
+    assert watermark_after(counted, EVERYTHING, shop.source, state) is None
 
 
 # --- which cursors serve which targets ----------------------------------------------------------------

@@ -6,9 +6,17 @@ from typing import Any
 
 import pytest
 
-from ematix_flow.backends.postgres.catalog import live_table, quoted, relation, relation_query, table_query
-from ematix_flow.spec import Column, Table, UniqueKey
-from ematix_flow.state import RelationColumn, RelationKind
+from ematix_flow.backends.postgres.catalog import (
+    Condition,
+    condition,
+    live_table,
+    quoted,
+    relation,
+    relation_query,
+    table_query,
+)
+from ematix_flow.spec import Column, Computed, Table, UniqueKey
+from ematix_flow.state import Alters, RelationColumn, RelationKind, UniqueIndex
 from ematix_flow.types import Foreign, Scalar
 
 DECLARED = Table(schema="shop", name="orders", columns=())
@@ -120,8 +128,10 @@ UNIQUES = [
 ]
 
 
-def column(name: str, type_: str, nullable: bool = True, has_default: bool = False) -> list[Any]:
-    return [name, type_, nullable, has_default, f"the {name}", "orders", UNIQUES]
+def column(
+    name: str, type_: str, nullable: bool = True, has_default: bool = False, computed: str | None = None
+) -> list[Any]:
+    return [name, type_, nullable, has_default, f"the {name}", "orders", UNIQUES, computed]
 
 
 def test_no_row_is_no_table() -> None:
@@ -151,4 +161,29 @@ def test_a_live_table_is_read_off_its_columns() -> None:
             Column(name="email", type=Foreign("citext"), comment="the email"),
         ),
         unique_keys=(UniqueKey(name="orders_email_key", columns=("email",)),),
+    )
+
+
+@pytest.mark.parametrize("how", Computed)
+def test_of_a_column_it_is_known_how_the_server_fills_it(how: Computed) -> None:
+    live = live_table(DECLARED, [column("id", "bigint", has_default=True, computed=how.name)])
+    assert live is not None
+    assert live.columns[0].computed is how
+
+
+def test_a_table_that_does_not_exist_may_be_changed() -> None:
+    assert condition(None) == Condition()
+    assert Condition().alters is Alters.ANYTHING
+
+
+def test_the_condition_of_a_table_is_who_owns_it_its_unique_indexes_and_its_triggers() -> None:
+    row = [False, True, [["orders_pkey", ["region", "id"], True], ["by_email", ["email"], False]], True]
+    assert condition(row) == Condition(
+        alters=Alters.NOTHING,
+        takes_copy=True,
+        unique_indexes=(
+            UniqueIndex(name="orders_pkey", columns=("region", "id"), is_constraint=True),
+            UniqueIndex(name="by_email", columns=("email",), is_constraint=False),
+        ),
+        drops_rows=True,
     )

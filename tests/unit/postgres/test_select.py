@@ -10,10 +10,10 @@ import pytest
 from psycopg import sql
 
 from ematix_flow.backends.postgres.select import (
+    as_it_is,
     bound_select,
     guard_reason,
     lower_bound,
-    readable_select,
     source_select,
 )
 from ematix_flow.casts import Cast
@@ -125,6 +125,13 @@ RAISES = "then ('ematix-flow: column ''v'': a value does not fit {}\x1f' || coal
             "numeric(4, 2)",
         ),
         (Scalar.DATE, Scalar.TEXT, Cast.CHECKED, 'q."v"::timestamp <> q."v"::date', "date"),
+        (
+            ListOf(Varchar(3)),
+            ListOf(Scalar.TEXT),
+            Cast.CHECKED,
+            'exists (select from unnest(q."v") as u (e) where char_length(u.e::text) > 3)',
+            "character varying(3)[]",
+        ),
     ],
 )
 def test_a_cast_that_could_lose_something_raises_instead(
@@ -141,21 +148,6 @@ def test_what_is_read_does_not_depend_on_who_takes_it(events: Any, form: Form) -
 
 
 # --- what a body reads --------------------------------------------------------------------------------
-
-
-def test_what_no_table_can_declare_is_read_as_text(events: Any) -> None:
-    types: list[DataType] = [
-        Scalar.DATE,
-        Foreign("mood"),
-        ListOf(Scalar.UUID),
-        ListOf(Foreign("inet")),
-        Decimal(),
-    ]
-    columns = [SourceColumn(name=f"c{n}", type=type_) for n, type_ in enumerate(types)]
-    assert events.text(readable_select("select * from raw.events -- all", columns)) == (
-        'select q."c0", q."c1"::text as "c1", q."c2", q."c3"::text[] as "c3", q."c4" from (\n'
-        "select * from raw.events -- all\n) as q"
-    )
 
 
 # --- the window ---------------------------------------------------------------------------------------
@@ -246,3 +238,19 @@ def test_the_bound_is_the_largest_value_that_has_an_end(events: Any) -> None:
 )
 def test_a_guards_reason_is_found_in_the_servers_message(message: str, reason: str | None) -> None:
     assert guard_reason(message) == reason
+
+
+@pytest.mark.parametrize(
+    ("type_", "declared", "cast"),
+    [
+        (Decimal(12, 2), Decimal(12, 2), Cast.NONE),
+        (Foreign("mood"), Scalar.TEXT, Cast.LOSSLESS),
+        (ListOf(Foreign("mood")), ListOf(Scalar.TEXT), Cast.LOSSLESS),
+    ],
+    ids=str,
+)
+def test_a_body_reads_a_column_in_its_own_type_or_as_text(
+    type_: DataType, declared: DataType, cast: Cast
+) -> None:
+    read = ReadColumn(name="v", source=type_, declared=declared, cast=cast)
+    assert as_it_is(SourceColumn(name="v", type=type_)) == read

@@ -1,4 +1,4 @@
-"""Watermarks beside the rows: read by cursor, written forwards only, every name and value a literal."""
+"""Watermarks beside the rows: read by cursor, raised or started anew, every name and value a literal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from ematix_flow.backends.postgres.watermarks import create_watermarks, read_watermark, write_watermark
+from ematix_flow.backends.postgres.watermarks import (
+    create_watermarks,
+    raise_watermark,
+    read_query,
+    read_watermark,
+    restart_watermark,
+)
 from ematix_flow.state import Watermark
 from ematix_flow.types import DataType, Decimal, Scalar, Varchar
 
@@ -41,11 +47,26 @@ def test_a_watermark_of_the_same_cursor_moves_forwards_in_its_own_type(
     events: Any, type_: DataType, named: str
 ) -> None:
     watermark = Watermark(cursor="column c", value="it's 5", type=type_)
-    statement = events.text(write_watermark("ematix_flow", "load", events.table, watermark))
+    statement = events.text(raise_watermark("ematix_flow", "load", events.table, watermark, None))
     assert statement.startswith(
-        'insert into "ematix_flow"."watermarks" as held (job, target_schema, target_table, cursor, value) '
-        "values ('load', 'analytics', 'events', 'column c', 'it''s 5') on conflict"
+        'insert into "ematix_flow"."watermarks" as held (job, target_schema, target_table, cursor, value, query) '
+        "values ('load', 'analytics', 'events', 'column c', 'it''s 5', NULL) on conflict"
     )
     assert statement.endswith(
-        f"where held.cursor <> excluded.cursor or held.value::{named} <= excluded.value::{named}"
+        f"value = case when held.cursor = excluded.cursor and held.value::{named} > excluded.value::{named} "
+        "then held.value else excluded.value end, query = excluded.query, loaded_at = excluded.loaded_at returning value"
+    )
+
+
+def test_a_watermark_that_starts_anew_takes_the_place_of_any_other(events: Any) -> None:
+    watermark = Watermark(cursor="column c", value="5", type=Scalar.BIGINT)
+    statement = events.text(restart_watermark("ematix_flow", "load", events.table, watermark, 7))
+    assert "values ('load', 'analytics', 'events', 'column c', '5', 7)" in statement
+    assert "set cursor = excluded.cursor, value = excluded.value, query = excluded.query" in statement
+
+
+def test_a_fingerprint_is_read_whatever_the_watermark_counts(events: Any) -> None:
+    assert events.text(read_query("ematix_flow", "load", events.table)) == (
+        "select query from \"ematix_flow\".\"watermarks\" where job = 'load' and target_schema = 'analytics' "
+        "and target_table = 'events' and query is not null"
     )

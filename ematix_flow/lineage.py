@@ -1,4 +1,4 @@
-"""Which tables a job reads, found without a database."""
+"""Which tables a job reads, found without a database, and which jobs it waits for because of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ import inspect
 import warnings
 from typing import NoReturn, TypeAlias
 
-from ematix_flow import Job, ResolvedJob, SourceHandle, parse_select, source_tables, takes_argument
+from ematix_flow import dag
+from ematix_flow.body import SourceHandle, takes_argument
+from ematix_flow.errors import DependencyCycleError, SourceQueryError
+from ematix_flow.manifest import Manifest, ResolvedJob
+from ematix_flow.problems import Problems
+from ematix_flow.query import parse_select, source_tables
+from ematix_flow.spec import Job
 
 TableName: TypeAlias = tuple[str, str]  # schema, table
 
@@ -15,7 +21,7 @@ _DEFAULT_SCHEMA = "public"
 
 
 class LineageWarning(UserWarning):
-    """A job's body cannot be called without a database, so Dagster does not see what it reads."""
+    """A job's body cannot be called without a database, so nobody sees what it reads."""
 
 
 def tables_read(resolved: ResolvedJob) -> tuple[TableName, ...]:
@@ -36,6 +42,46 @@ def tables_read(resolved: ResolvedJob) -> tuple[TableName, ...]:
         return tuple(sorted(declared))
     named = {(table.schema or _DEFAULT_SCHEMA, table.name) for table in source_tables(parse_select(text))}
     return tuple(sorted(declared | named))
+
+
+def jobs_in_order(manifest: Manifest) -> dict[str, tuple[str, ...]]:
+    """The jobs, each after all that it waits for, with the names of these, sorted.
+
+    A job waits for those that its declaration and its workflows name, and for those that load what it reads.
+
+    Raises:
+        DependencyCycleError: jobs read what each other load, in a ring.
+
+    Warns:
+        LineageWarning: as `tables_read`.
+    """
+    waits_for = {name: _waits_for(job, manifest) for name, job in manifest.jobs.items()}
+    problems = Problems()
+    for ring in dag.rings(waits_for):
+        job = manifest.jobs[ring[0]].job
+        problems.about(f"job '{job.name}'", job.origin).add(
+            f"jobs read what each other load, in a ring: {' → '.join(ring)}; let one of them read something else",
+            field="its SQL",
+            family=DependencyCycleError,
+        )
+    problems.raise_if_any()
+    return {name: waits_for[name] for name in dag.in_order(waits_for)}
+
+
+def _waits_for(job: ResolvedJob, manifest: Manifest) -> tuple[str, ...]:
+    try:
+        read = set(tables_read(job))
+    except SourceQueryError:  # which its run will tell
+        read = set()
+    loading = {
+        name
+        for name, other in manifest.jobs.items()
+        for target in other.targets
+        if name != job.job.name
+        and target.connection == job.source
+        and (target.table.schema, target.table.name) in read
+    }
+    return tuple(sorted({*job.upstream, *loading}))
 
 
 def _split(full_name: str) -> TableName:
@@ -59,7 +105,7 @@ def _offline_sql(resolved: ResolvedJob) -> str | None:
 
 
 def _refuse(sql: str) -> NoReturn:
-    raise RuntimeError("definitions are being loaded, and no database is open")
+    raise RuntimeError("the body is only asked for its SQL, and no database is open")
 
 
 def _warn(job: Job, error: Exception) -> None:

@@ -79,7 +79,7 @@ _TABLE = sql.SQL(
 # each partition may have triggers of its own.
 _CONDITION = sql.SQL(
     """
-    select pg_has_role(c.relowner, 'usage'),
+    select pg_has_role(c.relowner, 'usage'), c.relkind in ('r', 'p') and not row_security_active(c.oid),
         (select coalesce(jsonb_agg(jsonb_build_array(x.relname, (
             select jsonb_agg(a.attname order by k.n)
             from unnest(i.indkey::int2[]) with ordinality as k (attnum, n)

@@ -23,8 +23,8 @@ class Databases:
     other: psycopg.Connection
 
     def target(self, path: str) -> psycopg.Connection:
-        """Where rows arrive: on the paths of COPY they leave the origin."""
-        return self.other if path.startswith("copy") else self.origin
+        """Where rows arrive: on some paths they do not leave the origin."""
+        return self.origin if path in ("inside", "insert", "staged") else self.other
 
     def connect(self, project: Project) -> None:
         """Declare the connections `origin` and `other`."""

@@ -143,6 +143,19 @@ def test_an_error_half_way_is_the_servers_and_comes_after_the_rows_before_it(
     assert sum(len(block.lengths) for block in came) == 99_999
 
 
+@pytest.mark.parametrize(
+    "query", ["select 1 / (2000 - n) from generate_series(1, 9000) as n", "select missing"]
+)
+def test_after_an_error_the_session_can_go_back_to_before_it(
+    session: psycopg.Connection, query: LiteralString
+) -> None:
+    session.execute("savepoint before")
+    with pytest.raises(psycopg.Error):
+        blocks(session, query)
+    session.execute("rollback to savepoint before")
+    assert len(blocks(session, "select 1")) == 1
+
+
 def test_a_reader_may_stop_and_close_the_session(session: psycopg.Connection, db: psycopg.Connection) -> None:
     reading = copy_out(session, ENDLESS)
     next(reading)

@@ -106,6 +106,13 @@ class PostgresConnection:
         return secrets.mask(self.url)
 
 
+class Compaction(enum.Enum):
+    """Whether a load puts the small files together that many loads have left."""
+
+    AUTO = "auto"
+    OFF = "off"  # somebody else does
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeltaConnection:
     """A folder of Delta tables, local or in an object store; a table lies at `<url>/<schema>/<table>`."""
@@ -113,6 +120,7 @@ class DeltaConnection:
     name: str
     url: str = field(repr=False)
     storage_options: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # values may hold ${VAR}
+    compaction: Compaction = Compaction.AUTO
     show_values: bool = True
     origin: Origin = field(default=NOWHERE, compare=False, repr=False)
 

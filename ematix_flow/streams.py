@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from ematix_flow.errors import EmatixError
@@ -178,6 +179,15 @@ def _refilled(stream: Batches | CopyRows, pieces: Iterator[Any]) -> Batches | Co
     if isinstance(stream, Batches):
         return replace(stream, rows=pieces)
     return replace(stream, blocks=pieces)
+
+
+def started(stream: Batches | CopyRows) -> Batches | CopyRows | None:
+    """The same stream, its first piece read; None where there is none."""
+    pieces = iter(_pieces(stream))
+    for first in pieces:
+        if _size(first)[0]:
+            return _refilled(stream, chain((first,), pieces))
+    return None
 
 
 def counted(stream: Batches | CopyRows, on_rows: Callable[[int, int], None]) -> Batches | CopyRows:

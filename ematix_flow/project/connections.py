@@ -12,7 +12,7 @@ import re
 import types
 import warnings
 from collections import defaultdict
-from typing import Annotated, Any, TypeAlias, assert_never
+from typing import Annotated, Any, Literal, TypeAlias, assert_never
 
 from pydantic import (
     AfterValidator,
@@ -27,7 +27,7 @@ from pydantic import (
 from ematix_flow import secrets
 from ematix_flow.introspect import check_name
 from ematix_flow.problems import Report, either, suggestion
-from ematix_flow.spec import Connection, DeltaConnection, Origin, PostgresConnection
+from ematix_flow.spec import Compaction, Connection, DeltaConnection, Origin, PostgresConnection
 
 
 class LiteralPasswordWarning(UserWarning):
@@ -110,16 +110,20 @@ class _Postgres(_Fields):
     state_schema: str = "ematix_flow"
 
 
-class _Delta(_Fields):
+class _Lake(_Fields):
+    compaction: Literal["auto", "off"] = "auto"
+
+
+class _Delta(_Lake):
     url: _Text
     storage_options: dict[str, _Text] = {}
 
 
-class _DeltaLocal(_Fields):
+class _DeltaLocal(_Lake):
     path: _Text
 
 
-class _DeltaS3(_Fields):
+class _DeltaS3(_Lake):
     bucket: _Text
     prefix: str = ""
     endpoint: _Text | None = None
@@ -162,6 +166,7 @@ def _connection(fields: _AnyFields, name: str, origin: Origin) -> Connection:
         name=name,
         url=url,
         storage_options=tuple(options.items()),
+        compaction=Compaction(fields.compaction),
         show_values=fields.show_values,
         origin=origin,
     )

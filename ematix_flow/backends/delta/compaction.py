@@ -12,8 +12,10 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, WriterProperties
+from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError
+
+from ematix_flow.backends.delta.parquet import PARQUET
 
 _LOG = logging.getLogger(__name__)
 
@@ -34,7 +36,7 @@ def due(files: Iterable[tuple[object, int]]) -> int | None:
     return None
 
 
-def compact(handle: DeltaTable, properties: WriterProperties) -> None:
+def compact(handle: DeltaTable) -> None:
     """Put small files together if there are many, in a commit of its own.
 
     The rows are loaded by then: whatever goes wrong here is told to the log, and the next run tries again.
@@ -46,7 +48,7 @@ def compact(handle: DeltaTable, properties: WriterProperties) -> None:
         handle.optimize.compact(
             target_size=size,
             max_concurrent_tasks=1,
-            writer_properties=properties,
+            writer_properties=PARQUET,
             commit_properties=CommitProperties(max_commit_retries=0),
         )
     except CommitFailedError:

@@ -16,6 +16,7 @@ from deltalake.exceptions import CommitFailedError
 from ematix_flow.backends.delta import watermarks
 from ematix_flow.backends.delta.changes import Changes
 from ematix_flow.backends.delta.checks import checked
+from ematix_flow.backends.delta.compaction import compact
 from ematix_flow.backends.delta.held import Held, live_schema
 from ematix_flow.backends.delta.incoming import Incoming
 from ematix_flow.backends.delta.remedy import remedy
@@ -41,7 +42,7 @@ from ematix_flow.plan import (
     reads_everything,
 )
 from ematix_flow.results import LoadCounts
-from ematix_flow.spec import DeltaConnection, Table
+from ematix_flow.spec import Compaction, DeltaConnection, Table
 from ematix_flow.state import Alters, TargetState, Watermark
 from ematix_flow.streams import Batches, CopyRows, ServerSelect, Stream
 from ematix_flow.types import DataType
@@ -128,8 +129,9 @@ class DeltaSink:
                 raise self._failed(
                     plan, "a Delta table is loaded from record batches, not by a server's select"
                 )
+        before = self._handle.version() if self._handle else None
         try:
-            return self._load(plan, incoming)
+            counts = self._load(plan, incoming)
         except EmatixError:
             raise
         except Exception as error:  # noqa: BLE001  # deltalake raises OSError, DeltaError or a plain Exception
@@ -139,6 +141,16 @@ class DeltaSink:
             failure = self._failed(plan, CONFLICT if is_conflict else self._store.reason(error))
             failure.transient = is_conflict
             raise failure from self._store.cause(error)
+        self._tidy_up(before)
+        return counts
+
+    def _tidy_up(self, before: int | None) -> None:
+        """After a commit that added to a table, put small files together; a new table has none."""
+        handle = self._handle
+        if handle is None or handle.version() == before:
+            return
+        if self._store.connection.compaction is Compaction.AUTO:
+            compact(handle)
 
     @property
     def kept(self) -> Watermark | None:

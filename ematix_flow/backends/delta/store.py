@@ -14,6 +14,7 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from ematix_flow import secrets
+from ematix_flow.backends.delta.parquet import PARQUET
 from ematix_flow.backends.delta.types import live_table
 from ematix_flow.errors import BackendUnavailableError, PlanError
 from ematix_flow.spec import DeltaConnection, Table
@@ -157,6 +158,7 @@ def create_table(store: Store, stored: Table, rows: pa.RecordBatchReader, commit
             mode="error",
             description=stored.comment,
             storage_options=dict(store.options),
+            writer_properties=PARQUET,
             commit_properties=commit,
         )
     except CommitFailedError:

@@ -13,6 +13,7 @@ from deltalake import CommitProperties, Transaction, write_deltalake
 from ematix_flow.backends.delta.change import Change
 from ematix_flow.backends.delta.held import Held
 from ematix_flow.backends.delta.keys import near, new_rows, same_keys
+from ematix_flow.backends.delta.parquet import PARQUET
 from ematix_flow.backends.delta.portions import chunks
 from ematix_flow.backends.delta.spool import Spool
 from ematix_flow.backends.delta.store import Store, create_table
@@ -142,7 +143,14 @@ class Writer:
             case None, _:
                 create_table(self.store, self.stored, reader, commit)
             case handle, "append":
-                write_deltalake(handle, reader, mode="append", schema_mode="merge", commit_properties=commit)
+                write_deltalake(
+                    handle,
+                    reader,
+                    mode="append",
+                    schema_mode="merge",
+                    writer_properties=PARQUET,
+                    commit_properties=commit,
+                )
             case handle, "overwrite":
                 write_deltalake(
                     handle,
@@ -150,6 +158,7 @@ class Writer:
                     mode="overwrite",
                     predicate=where,
                     schema_mode="merge",
+                    writer_properties=PARQUET,
                     commit_properties=commit,
                 )
         return written

@@ -32,6 +32,7 @@ from ematix_flow.backends.postgres.stage import (
     copy_into,
     copy_records,
     create_stage,
+    does_nothing_without_rows,
     fill_stage,
     stream_names,
 )
@@ -50,7 +51,7 @@ from ematix_flow.plan import (
 from ematix_flow.results import LoadCounts
 from ematix_flow.spec import PostgresConnection, Table
 from ematix_flow.state import TargetState, Watermark
-from ematix_flow.streams import Batches, CopyRows, ServerSelect, Stream
+from ematix_flow.streams import Batches, CopyRows, ServerSelect, Stream, started
 from ematix_flow.types import DataType
 
 # The statement of a process that was killed would run to its end, and hold the table's lock until then. Servers look
@@ -243,11 +244,18 @@ class PostgresSink:
                 copied = self._copy(table_sql(plan.stored), column_names(plan), rows)
                 unchanged = copied.read - copied.inserted  # a trigger has left them out
                 return replace(copied, unchanged=unchanged)
+            case ((Batches() | CopyRows()), _, _) if does_nothing_without_rows(plan.action):
+                # A temporary table is a dozen rows of the catalog, and most runs of many find nothing new.
+                begun = started(rows)
+                return LoadCounts() if begun is None else self._load_staged(plan, begun)
             case _:
-                self._session.execute(create_stage(plan))
-                staged = replace(self._fill_stage(plan, rows), inserted=0)
-                refuse_staged(self._session, plan, staged.read)
-                return self._run(load.staged_load(plan), staged)
+                return self._load_staged(plan, rows)
+
+    def _load_staged(self, plan: TargetPlan, rows: Stream) -> LoadCounts:
+        self._session.execute(create_stage(plan))
+        staged = replace(self._fill_stage(plan, rows), inserted=0)
+        refuse_staged(self._session, plan, staged.read)
+        return self._run(load.staged_load(plan), staged)
 
     def _run(self, statements: Sequence[LoadStatement], counts: LoadCounts) -> LoadCounts:
         """Run the statements of a load. What was read and changed nothing counts as unchanged."""

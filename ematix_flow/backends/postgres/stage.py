@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from psycopg import sql
 
 from ematix_flow.backends.postgres.ddl import names_sql
 from ematix_flow.backends.postgres.types import type_sql
 from ematix_flow.plan import (
+    Action,
+    AddMissing,
     AddNewKeys,
+    AddRows,
     AddVersions,
     MergeRows,
     ReplaceRows,
@@ -19,6 +24,19 @@ from ematix_flow.spec import Column
 from ematix_flow.types import ListOf, Scalar
 
 STAGE = sql.Identifier("pg_temp", "ematix_stage")
+
+
+def does_nothing_without_rows(action: Action) -> bool:
+    """Whether a load of no rows leaves the table as it is."""
+    match action:
+        case AddRows() | AddNewKeys() | AddMissing():
+            return True
+        case MergeRows(deletes=deletes) | AddVersions(deletes=deletes):
+            return deletes is None
+        case ReplaceRows() | ReplaceSlice():
+            return False
+        case _:
+            assert_never(action)
 
 
 def column_names(plan: TargetPlan) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from ematix_flow import PostgresConnection, Project, RunError, TargetResult, run_job
-from ematix_flow.plan import ArrowStream, InsertSelect, StagedSelect, TargetPlan
+from ematix_flow.plan import ArrowStream, CopyInto, InsertSelect, StagedSelect, TargetPlan
 from ematix_flow.types import (
     JSON,
     JSONB,
@@ -31,7 +31,7 @@ from ematix_flow.types import (
 PATHS = {
     "insert … select": ("origin", "select id, a, v from raw.t", InsertSelect),
     "staged": ("origin", "select id, a, v from raw.t where raw.always()", StagedSelect),
-    "another server": ("other", "select id, a, v from raw.t", ArrowStream),
+    "another server": ("other", "select id, a, v from raw.t", CopyInto),
     "lake": ("lake", "select id, a, v from raw.t", ArrowStream),
 }
 NO_LAKE = ("Interval",)

@@ -35,7 +35,7 @@ class Edge:
     sql: str
     declared: Any
     carried: tuple[str, ...] = ()  # on every path
-    wild: tuple[str, ...] = ()  # what only a server itself carries; record batches refuse each by name
+    wild: tuple[str, ...] = ()  # what only servers carry; record batches refuse each by name
     in_lake: bool = True  # whether Delta has a form for the type
     back: bool = True  # whether that form is read back as the declared type, with no cast in the query
 

@@ -12,7 +12,7 @@ from deltalake import DeltaTable
 from ematix_flow.errors import RunError
 from ematix_flow.types import UUID, Array, BigInt, Date, Integer, Numeric, String, Timestamp
 
-WAYS = {"insert": "origin", "staged": "origin", "stream": "other", "batches": "other", "lake": "lake"}
+WAYS = {"insert": "origin", "staged": "origin", "copy": "other", "batches": "other", "lake": "lake"}
 
 FITS: list[tuple[str, Any, str, str]] = [
     ("bigint", Integer, "-2147483648", "-2147483648"),
@@ -52,7 +52,7 @@ def load(room: Any, way: str, case: tuple[str, Any, str, str]) -> None:
     room.run([declared], body, source_connection="origin", target_connection=WAYS[way])
 
 
-@pytest.mark.parametrize("way", ["insert", "staged", "stream", "batches"])
+@pytest.mark.parametrize("way", ["insert", "staged", "copy", "batches"])
 @pytest.mark.parametrize("case", FITS, ids=lambda case: f"{case[0]} as {case[1].__name__}")
 def test_what_fits_is_cast(room: Any, way: str, case: tuple[str, Any, str, str]) -> None:
     load(room, way, case)

@@ -20,7 +20,7 @@ from psycopg.conninfo import make_conninfo
 
 from ematix_flow import Project, pk, plan_job, run_job
 from ematix_flow.embedded import Embedded
-from ematix_flow.plan import ArrowStream, Everything, InsertSelect, SinceTransaction
+from ematix_flow.plan import CopyInto, Everything, InsertSelect, SinceTransaction
 from ematix_flow.plan import Path as ReadPath
 from ematix_flow.types import BigInt, Text
 
@@ -233,7 +233,7 @@ def test_a_clone_is_not_taken_for_the_same_database(
     merge.between(original, original)
     assert isinstance(merge.path(), InsertSelect)
     merge.between(original, clone)
-    assert isinstance(merge.path(), ArrowStream)
+    assert isinstance(merge.path(), CopyInto)
     execute(original, "update raw.t set v = 'of the original' where id = 1")
     merge.run()
     assert rows(clone, "select v from analytics.t where id = 1") == [("of the original",)]

@@ -24,6 +24,7 @@ from ematix_flow.spec import Column
 from ematix_flow.types import ListOf, Scalar
 
 STAGE = sql.Identifier("pg_temp", "ematix_stage")
+TIMELINE = sql.Identifier("pg_temp", "ematix_timeline")
 
 
 def does_nothing_without_rows(action: Action) -> bool:
@@ -47,6 +48,18 @@ def column_names(plan: TargetPlan) -> tuple[str, ...]:
 def stream_names(plan: TargetPlan) -> tuple[str, ...]:
     """The columns of the stream, in order; it may have more than this target takes."""
     return tuple(column.name for column in plan.read.columns)
+
+
+def create_timeline(select: sql.Composable) -> sql.Composed:
+    """A second temporary table, of what the staged rows change in a history."""
+    return sql.SQL("create temporary table {} on commit drop as {}").format(
+        sql.Identifier("ematix_timeline"), select
+    )
+
+
+def compared_columns(plan: TargetPlan, action: AddVersions) -> tuple[Column, ...]:
+    """The columns in which a version differs from the one before."""
+    return tuple(column for column in plan.table.columns if column.name in action.compare)
 
 
 def create_stage(plan: TargetPlan) -> sql.Composed:

@@ -1,6 +1,6 @@
 """Keeping every version of a row: the statements of scd2. Pure.
 
-The staged rows are observations. Together with the held versions of their keys they form a timeline: starts of
+Where the data tell since when, the staged rows are observations. Together with the held versions of their keys they form a timeline: starts of
 versions, and ends of versions that nothing follows (a row that was gone). A start is kept unless it was observed and
 equals the entry before it; a kept start holds until the next entry. What differs from the table is then applied.
 """
@@ -10,10 +10,14 @@ from __future__ import annotations
 from psycopg import sql
 
 from ematix_flow.backends.postgres.ddl import names_sql, table_sql
+from ematix_flow.backends.postgres.observations import observation_statements
 from ematix_flow.backends.postgres.stage import (
     STAGE,
+    TIMELINE,
     column_names,
     comparable,
+    compared_columns,
+    create_timeline,
     differs,
     same_key,
     staged_rows,
@@ -21,9 +25,8 @@ from ematix_flow.backends.postgres.stage import (
 from ematix_flow.backends.postgres.statements import Count, LoadStatement
 from ematix_flow.history import IS_CURRENT, VALID_FROM, VALID_TO
 from ematix_flow.plan import AddVersions, TargetPlan
-from ematix_flow.spec import Column, Deletes
+from ematix_flow.spec import Deletes
 
-TIMELINE = sql.Identifier("pg_temp", "ematix_timeline")
 _NAMES = {
     "valid_from": sql.Identifier(VALID_FROM),
     "valid_to": sql.Identifier(VALID_TO),
@@ -35,8 +38,10 @@ def version_statements(plan: TargetPlan, action: AddVersions) -> tuple[LoadState
     """The statements that take the staged rows into the history; closings come first, so that one version a key is
     current at any time.
     """
+    if action.valid_from is None:
+        return (*observation_statements(plan, action), *_close_absent(plan, action))
     return (
-        LoadStatement(_timeline(plan, action), Count.NOTHING),
+        LoadStatement(_timeline(plan, action, action.valid_from), Count.NOTHING),
         LoadStatement(_correct(plan, action), Count.UPDATED),
         LoadStatement(_end(plan, action, sql.SQL("v.ematix_held_until is null")), Count.CLOSED),
         LoadStatement(_end(plan, action, sql.SQL("v.ematix_held_until is not null")), Count.NOTHING),
@@ -48,19 +53,21 @@ def version_statements(plan: TargetPlan, action: AddVersions) -> tuple[LoadState
 # --- the timeline ------------------------------------------------------------------------------------
 
 
-def _timeline(plan: TargetPlan, action: AddVersions) -> sql.Composed:
-    return sql.SQL(
-        """create temporary table {timeline} on commit drop as
-with held as materialized ({held}), observed as materialized ({observed}), entries as ({entries}),
+def _timeline(plan: TargetPlan, action: AddVersions, valid_from: str) -> sql.Composed:
+    return create_timeline(
+        sql.SQL(
+            """with held as materialized ({held}), observed as materialized ({observed}), entries as ({entries}),
 judged as (select e.*, {kept} as ematix_kept from entries as e window w as (partition by {keys} order by ematix_at, ematix_rank))
 select j.*, lead(ematix_at) over (partition by {keys} order by ematix_at, ematix_rank) as ematix_until from judged as j where ematix_kept"""
-    ).format(
-        timeline=sql.Identifier("ematix_timeline"),
-        held=_held(plan, action),
-        observed=_observed(plan, action),
-        entries=_entries(plan, action),
-        kept=_kept(plan, action),
-        keys=names_sql(action.keys),
+        ).format(
+            held=_held(plan, action),
+            observed=sql.SQL("select s.*, {} as ematix_at from ({}) as s").format(
+                sql.Identifier("s", valid_from), staged_rows(plan)
+            ),
+            entries=_entries(plan, action),
+            kept=_kept(plan, action),
+            keys=names_sql(action.keys),
+        )
     )
 
 
@@ -78,32 +85,13 @@ def _held(plan: TargetPlan, action: AddVersions) -> sql.Composed:
     )
 
 
-def _observed(plan: TargetPlan, action: AddVersions) -> sql.Composed:
-    """The observations, each with its time: by the clock, then after all that is known of its key."""
-    if action.valid_from is not None:
-        return sql.SQL("select s.*, {} as ematix_at from ({}) as s").format(
-            sql.Identifier("s", action.valid_from), staged_rows(plan)
-        )
-    return sql.SQL(
-        "select s.*, greatest({clock}, k.ematix_known) as ematix_at from ({rows}) as s left join (select {keys}, "
-        "greatest(max({valid_from}) + interval '1 microsecond', max({valid_to})) as ematix_known "
-        "from held group by {keys}) as k on {same}"
-    ).format(
-        clock=sql.Literal(plan.clock),
-        rows=staged_rows(plan),
-        keys=names_sql(action.keys),
-        same=same_key(action.keys, "k", "s"),
-        **_NAMES,
-    )
-
-
 def _entries(plan: TargetPlan, action: AddVersions) -> sql.Composed:
     """Starts (rank 1) and, before a start at the same instant, ends that nothing follows (rank 0).
 
     The names that we add begin with `ematix_`, so that a column of the user's may be called `rank`.
     """
     corrected = sql.SQL("(o.ematix_at is not null and h.{valid_from} is not null and ({differs}))").format(
-        differs=differs(_compared(plan, action), "o", "h"), **_NAMES
+        differs=differs(compared_columns(plan, action), "o", "h"), **_NAMES
     )
     values = sql.SQL(", ").join(
         sql.SQL("case when h.{valid_from} is null or {corrected} then {new} else {old} end as {name}").format(
@@ -133,14 +121,10 @@ def _kept(plan: TargetPlan, action: AddVersions) -> sql.Composed:
         sql.SQL("lag({value}) over w is not distinct from {value}").format(
             value=comparable(column, sql.Identifier(column.name))
         )
-        for column in _compared(plan, action)
+        for column in compared_columns(plan, action)
     ]
     repeats = sql.SQL(" and ").join([sql.SQL("coalesce(lag(ematix_rank) over w = 1, false)"), *same_values])
     return sql.SQL("ematix_is_held or not ({})").format(repeats)
-
-
-def _compared(plan: TargetPlan, action: AddVersions) -> tuple[Column, ...]:
-    return tuple(column for column in plan.table.columns if column.name in action.compare)
 
 
 # --- what it changes ---------------------------------------------------------------------------------

@@ -424,10 +424,18 @@ INFINITIES: list[tuple[DataType, bytes, str]] = [
 FIRST, LAST = ((day - date(2000, 1, 1)).days for day in (date.min, date.max))
 OUTSIDE: list[tuple[DataType, bytes, str]] = [
     (Scalar.DATE, INT4(LAST + 1), "'10000-01-01' lies outside the years 1 to 9999"),
-    (Scalar.DATE, INT4(FIRST - 1), "lies outside the years 1 to 9999"),
-    (Scalar.TIMESTAMP, INT8((LAST + 1) * DAY), "'10000-01-01' lies outside the years 1 to 9999"),
-    (Scalar.TIMESTAMP, INT8(FIRST * DAY - 1), "lies outside the years 1 to 9999"),
-    (Scalar.TIMESTAMPTZ, INT8((LAST + 1) * DAY), "'10000-01-01' lies outside the years 1 to 9999"),
+    (Scalar.DATE, INT4(FIRST - 1), "'0001-12-31 BC' lies outside the years 1 to 9999"),
+    (Scalar.TIMESTAMP, INT8((LAST + 1) * DAY), "'10000-01-01 00:00:00' lies outside the years 1 to 9999"),
+    (
+        Scalar.TIMESTAMP,
+        INT8(FIRST * DAY - 1),
+        "'0001-12-31 23:59:59.999999 BC' lies outside the years 1 to 9999",
+    ),
+    (
+        Scalar.TIMESTAMPTZ,
+        INT8((LAST + 1) * DAY),
+        "'10000-01-01 00:00:00+00' lies outside the years 1 to 9999",
+    ),
     (Scalar.TIME, INT8(DAY), "'24:00:00' lies outside a day"),
     (Scalar.INTERVAL, interval((0, 0, LONGEST + 1)), "'2562047 hours' is more than nanoseconds can count"),
     (Scalar.INTERVAL, interval((0, 0, -(2**63))), "is more than nanoseconds can count"),

@@ -7,7 +7,7 @@ Binary representations are those of the types' send functions; PostgreSQL counts
 from __future__ import annotations
 
 import struct
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import assert_never
 
 import numpy as np
@@ -72,11 +72,11 @@ def _scalars(fields: Fields, scalar: Scalar) -> pa.Array:
             return _uuids(fields)
         case Scalar.DATE:
             days = fields.numbers("i4")
-            _refuse_years(days, days)
+            _refuse_years(days, days, scalar)
             return fields.array(pa.date32(), days + np.int32(_EPOCH))
         case Scalar.TIMESTAMP | Scalar.TIMESTAMPTZ:
             instants = fields.numbers("i8")
-            _refuse_years(instants, instants // _DAY)
+            _refuse_years(instants, instants // _DAY, scalar)
             return fields.array(to_arrow(scalar), instants + _EPOCH * _DAY)
         case Scalar.TIME:
             times = fields.numbers("i8")
@@ -89,21 +89,24 @@ def _scalars(fields: Fields, scalar: Scalar) -> pa.Array:
             assert_never(scalar)
 
 
-def _refuse_years(values: Ints, days: Ints) -> None:
+def _refuse_years(values: Ints, days: Ints, scalar: Scalar) -> None:
     outside = (days < _FIRST) | (days > _LAST)
     if outside.any():
-        value, day = int(values[outside][0]), int(days[outside][0])
-        raise ValueError(f"{_shown(value, day, values.itemsize)!r} lies outside the years 1 to 9999")
+        shown = _shown(int(values[outside][0]), int(days[outside][0]), scalar)
+        raise ValueError(f"{shown!r} lies outside the years 1 to 9999")
 
 
-def _shown(value: int, day: int, width: int) -> str:
-    """A date as it would be written; the largest number of its width is infinity, the smallest -infinity."""
-    largest = 2 ** (8 * width - 1) - 1
+def _shown(value: int, day: int, scalar: Scalar) -> str:
+    """A date or an instant as the server writes it; the largest number is infinity, the smallest -infinity."""
+    largest = 2**31 - 1 if scalar is Scalar.DATE else 2**63 - 1
     if value in (largest, -largest - 1):
         return "infinity" if value > 0 else "-infinity"
     text = str(np.datetime64("2000-01-01", "D") + np.timedelta64(day, "D"))
     year, rest = int(text[:-6]), text[-6:]
-    return text if year > 0 else f"{1 - year:04}{rest} BC"
+    if scalar is not Scalar.DATE:
+        clock = (datetime.min + timedelta(microseconds=value % _DAY)).time().isoformat()
+        rest += f" {clock}{'+00' if scalar is Scalar.TIMESTAMPTZ else ''}"
+    return f"{year:04}{rest}" if year > 0 else f"{1 - year:04}{rest} BC"
 
 
 def _intervals(fields: Fields) -> pa.Array:

@@ -212,6 +212,7 @@ class OnDrift(enum.Enum):
 
     ERROR = "error"
     IGNORE = "ignore"  # load what fits, and leave the difference as it is
+    REWRITE = "rewrite"  # as ERROR, but a Delta table is written anew where that widens a type
 
 
 class ExtraColumns(enum.Enum):

@@ -132,7 +132,11 @@ class Alters(enum.Enum):
 
     ANYTHING = "anything"
     NULLABLE_COLUMNS = (
-        "a load adds nullable columns to a Delta table, and does not rewrite it for any other change"
+        "a load adds nullable columns to a Delta table, and rewrites it only to widen a type, where on_drift='rewrite' "
+        "says so"
+    )
+    REWRITING = (
+        "a load adds nullable columns to a Delta table, and rewrites it to widen a type, for no other change"
     )
     NOTHING = "only the table's owner may change it"
 

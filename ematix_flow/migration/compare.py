@@ -59,12 +59,13 @@ def is_unique(table: Table | None, keys: tuple[str, ...]) -> bool:
     )
 
 
+_OF_A_LAKE = (Alters.NULLABLE_COLUMNS, Alters.REWRITING)
 _Alteration: TypeAlias = AddColumn | DropNotNull | WidenColumn | CommentTable | CommentColumn
 
 
 def _differences(state: TargetState, live: Table) -> Iterator[_Alteration | Drift]:
     declared = state.stored
-    adds_nullable_ones = state.alters is Alters.NULLABLE_COLUMNS
+    adds_nullable_ones = state.alters in _OF_A_LAKE
     renamed = {} if state.empty or adds_nullable_ones else _renamed(declared, live)
     for column in declared.columns:
         held = live.column(column.name)
@@ -208,8 +209,10 @@ def _as_allowed(difference: _Alteration | Drift, alters: Alters) -> _Alteration 
     match difference:
         case CommentTable() | CommentColumn():
             return None
-        case AddColumn(column=Column(nullable=True)) if alters is Alters.NULLABLE_COLUMNS:
+        case AddColumn(column=Column(nullable=True)) if alters in _OF_A_LAKE:
             return difference
+        case WidenColumn() if alters is Alters.REWRITING:
+            return replace(difference, rewrites=True)
         case AddColumn(table=table, column=column):
             text = f"column {column.name} is missing"
             if not column.nullable and column.default is None:

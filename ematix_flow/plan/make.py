@@ -35,7 +35,7 @@ from ematix_flow.plan.values import (
 )
 from ematix_flow.query import Select, single_table
 from ematix_flow.spec import Append, Deletes, Incremental, Job, JobTarget, Merge, OnDrift, Scd2, Truncate
-from ematix_flow.state import RelationKind, RunRequest, SourceState, TargetState
+from ematix_flow.state import Alters, RelationKind, RunRequest, SourceState, TargetState
 
 # A view may repeat a key, and so may the children of an inheritance parent.
 _ONE_ROW_A_KEY = (RelationKind.HEAP, RelationKind.PARTITIONED)
@@ -104,8 +104,8 @@ def _target_plan(
     target, cursor, state = seen
     query = query_fingerprint(target, cursor, select)
     refuse_changed_query(job.job, request, target, query, state)
-    migration = migration_of(target, state)
-    if migration.drifts and job.job.on_drift is OnDrift.ERROR:
+    migration = migration_of(target, state, job.job.on_drift)
+    if migration.drifts and job.job.on_drift is not OnDrift.IGNORE:
         raise SchemaDriftError(
             job=job.job.name,
             table=target.table.full_name,
@@ -134,8 +134,10 @@ def _target_plan(
     )
 
 
-def migration_of(target: JobTarget, state: TargetState) -> Migration:
+def migration_of(target: JobTarget, state: TargetState, on_drift: OnDrift) -> Migration:
     """What makes the live table fit a target, and what stands in the way."""
+    if on_drift is OnDrift.REWRITE and state.alters is Alters.NULLABLE_COLUMNS:
+        state = replace(state, alters=Alters.REWRITING)
     match target.mode:
         case Scd2() as mode:
             migration = diff(state, ())

@@ -184,7 +184,8 @@ class Project:
                 time; left out, the engine tracks the source itself where that is sound.
             source_table: the table to read (`schema.table`), instead of what an empty function would return.
             column_map: with `source_table`, the source's name of each column that is called otherwise there.
-            on_drift: "error", or "ignore" to load a live table that differs from its declaration all the same.
+            on_drift: "error", "ignore" to load a live table that differs from its declaration all the same, or "rewrite"
+                to write a Delta table anew where a declared type is wider; a Postgres table is widened in any case.
             extra_columns: "error", or "ignore" to leave out columns of the query that no target declares.
             previous_name: what the job was called when it kept its watermarks; without it a renamed job starts anew.
             schedule: a cron expression of five fields, or an alias such as "@daily".
@@ -253,7 +254,8 @@ class Project:
             jobs: the jobs, or their names.
             source_table: the table to read (`schema.table`), instead of what an empty function would return.
             column_map: with `source_table`, the source's name of each column that is called otherwise there.
-            on_drift: "error", or "ignore" to load a live table that differs from its declaration all the same.
+            on_drift: "error", "ignore" to load a live table that differs from its declaration all the same, or "rewrite"
+                to write a Delta table anew where a declared type is wider; a Postgres table is widened in any case.
             extra_columns: "error", or "ignore" to leave out columns of the query that no target declares.
             previous_name: what the job was called when it kept its watermarks; without it a renamed job starts anew.
             schedule: a cron expression of five fields, or an alias; or `triggered_by`; or neither.

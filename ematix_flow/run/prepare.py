@@ -152,7 +152,7 @@ def _plan(
         try:
             make_plan(job, request, select, source, [(each.target, cursor, state)])
         except SchemaDriftError as error:
-            remedy = each.sink.remedy(migration_of(each.target, state).drifts)
+            remedy = each.sink.remedy(migration_of(each.target, state, job.job.on_drift).drifts)
             failures.append(failed(each.target, None, replace(error, sql=remedy), 0.0))
         except PlanError as error:
             failures.append(failed(each.target, None, error, 0.0))

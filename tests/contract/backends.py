@@ -47,7 +47,7 @@ class Told:
 class Backend(ABC):
     """A source, a job and its target. `begin` makes them anew."""
 
-    incremental: bool | None = False  # False: every run reads all that the source holds
+    tracks = False  # True: a run reads what was written since the last one, where the target has a key
     unique_source = False  # True: no two rows of a key, and no NULL in one, can be in the source
 
     def begin(self, mode: LoadMode, *, noted: bool = False) -> None:
@@ -66,7 +66,7 @@ class Backend(ABC):
             name="load",
             target=_declare(self._project, keyed=bool(self.mode.keys), noted=noted),
             mode=self.mode,
-            incremental=self.incremental,
+            incremental=None if self.tracks and mode.keys else False,
             **self.words,
         )(self.body())
 
@@ -166,7 +166,7 @@ class OneStatement(OneDatabase):
 class Tracked(OneStatement):
     """The same, reading only the rows written since the last run."""
 
-    incremental = None
+    tracks = True
 
     def compared(self, counts: LoadCounts) -> LoadCounts:
         return replace(counts, read=0, unchanged=0)  # of what was written long ago nothing is read

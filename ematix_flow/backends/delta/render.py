@@ -53,7 +53,9 @@ def _step(step: Step, location: str) -> Iterator[str]:
             yield f"create table {location} ({columns})"
         case AddColumn(column=column):
             yield f"add column {column.name} {column.type} to {location}, in the commit that writes the rows"
-        case DropNotNull() | WidenColumn() | CommentTable() | CommentColumn():
+        case WidenColumn(column=column):
+            yield f"rewrite {location} with {column.name} {column.type}, in a commit of its own"
+        case DropNotNull() | CommentTable() | CommentColumn():
             yield str(step)  # in no plan: see Alters
         case _:
             assert_never(step)

@@ -21,13 +21,14 @@ from ematix_flow.backends.delta.held import Held, live_schema
 from ematix_flow.backends.delta.incoming import Incoming
 from ematix_flow.backends.delta.remedy import remedy
 from ematix_flow.backends.delta.render import statements
+from ematix_flow.backends.delta.rewrite import widen
 from ematix_flow.backends.delta.slices import missing_rows, slice_condition, slice_predicate
 from ematix_flow.backends.delta.store import CONFLICT, Store, open_table, reading, seen
 from ematix_flow.backends.delta.transactions import held_query, held_version, transactions, void
 from ematix_flow.backends.delta.types import stored_schema, stored_table
 from ematix_flow.backends.delta.writer import Writer
 from ematix_flow.errors import EmatixError, LoadError, WatermarkError
-from ematix_flow.migration import AddColumn, CreateTable, Drift
+from ematix_flow.migration import AddColumn, CreateTable, Drift, WidenColumn
 from ematix_flow.plan import (
     AddMissing,
     AddNewKeys,
@@ -167,6 +168,10 @@ class DeltaSink:
         handle = self._handle
         if handle is None and not any(isinstance(step, CreateTable) for step in plan.steps):
             raise self._failed(plan, "the table does not exist, and the plan does not create it")
+        widened = [step.column for step in plan.steps if isinstance(step, WidenColumn)]
+        if handle is not None and widened:
+            stored = stored_schema(plan.stored)
+            widen(handle, {column.name: stored.field(column.name).type for column in widened})
         held = Held(handle=handle, schema=_written_schema(plan, incoming.schema, handle))
         writer = Writer(
             store=self._store,

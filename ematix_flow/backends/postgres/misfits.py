@@ -6,6 +6,7 @@ column, in the same snapshot: it is the rare case, and a guard around every valu
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,8 @@ from ematix_flow.backends.postgres.select import cast_probe, guard_reason, unrea
 from ematix_flow.casts import Cast
 from ematix_flow.plan import ReadColumn, ReadPlan
 
+# Of a document that it cannot read the server shows nothing but in the context, up to where it went wrong.
+_DOCUMENT = re.compile(r"^JSON data, line \d+: (.*)", re.MULTILINE)
 _CAN_ASK_ABOUT_TEXTS = 160000  # pg_input_is_valid is there since PostgreSQL 16
 
 
@@ -51,7 +54,8 @@ def _failure(session: psycopg.Connection, probe: sql.Composed) -> str | None:
         with session.transaction():
             session.execute(probe)
     except psycopg.DataError as error:
-        return error.diag.message_primary or str(error)
+        document = _DOCUMENT.search(error.diag.context or "")
+        return f"{error.diag.message_primary}{': ' + document[1] if document else ''}"
     return None
 
 

@@ -73,7 +73,10 @@ def test_a_default_is_not_stored_and_no_difference(lake: Any) -> None:
 
 # --- left to a person ---------------------------------------------------------------------------------
 
-_NO_REWRITE = "; a load adds nullable columns to a Delta table, and does not rewrite it for any other change"
+_NO_REWRITE = (
+    "; a load adds nullable columns to a Delta table, and rewrites it only to widen a type, where on_drift='rewrite' "
+    "says so"
+)
 DRIFTS: dict[str, tuple[Column | None, Any, Column | None, list[str], Any]] = {
     # the live column, its value, the declared column, the differences, what rows hold after the remedy
     "wider": (

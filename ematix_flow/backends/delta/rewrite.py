@@ -8,6 +8,7 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from ematix_flow.backends.delta.held import live_schema
+from ematix_flow.backends.delta.parquet import PARQUET
 
 
 def widen(handle: DeltaTable, types: Mapping[str, pa.DataType]) -> None:
@@ -26,5 +27,6 @@ def widen(handle: DeltaTable, types: Mapping[str, pa.DataType]) -> None:
         pa.RecordBatchReader.from_stream(handle.scan()).cast(schema),
         mode="overwrite",
         schema_mode="overwrite",
+        writer_properties=PARQUET,
         commit_properties=CommitProperties(max_commit_retries=0),
     )

@@ -74,12 +74,9 @@ def test_a_target_that_is_replaced_is_emptied_first(events: Any) -> None:
         (REPLACE, [Count.DELETED, Count.INSERTED]),
         (MERGE, [Count.BY_ACCOUNT]),
         (replace(MERGE, deletes=Deletes.HARD), [Count.BY_ACCOUNT, Count.DELETED]),
+        (VERSIONS, [Count.NOTHING, Count.CLOSED, Count.INSERTED]),
         (
-            VERSIONS,
-            [Count.NOTHING, Count.UPDATED, Count.CLOSED, Count.NOTHING, Count.INSERTED],
-        ),
-        (
-            replace(VERSIONS, deletes=Deletes.SOFT),
+            replace(VERSIONS, valid_from="name", deletes=Deletes.SOFT),
             [Count.NOTHING, Count.UPDATED, Count.CLOSED, Count.NOTHING, Count.INSERTED, Count.CLOSED],
         ),
     ],

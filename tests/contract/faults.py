@@ -162,7 +162,7 @@ FAULTS = [
     ),
     Fault(
         "what is compared is not restricted",
-        f"{_PG}/versions.py",
+        f"{_PG}/stage.py",
         "if column.name in action.compare)",
         "if column.name not in action.keys)",
     ),
@@ -174,9 +174,50 @@ FAULTS = [
     ),
     Fault(
         "a clock that is behind moves history back",
-        f"{_PG}/versions.py",
-        '"select s.*, greatest({clock}, ',
-        '"select s.*, coalesce({clock}, ',
+        f"{_PG}/observations.py",
+        "\"greatest({clock}, t.{valid_from} + interval '1 microsecond') as ematix_at \"",
+        '"{clock} as ematix_at "',
+    ),
+    Fault(
+        "a key that comes back begins before it ended",
+        f"{_PG}/observations.py",
+        "\"(select greatest(max(t.{valid_from}) + interval '1 microsecond', max(t.{valid_to})) from {table} as t \"",
+        '"(select max(null::timestamptz) from {table} as t "',
+    ),
+    Fault(
+        "an observation that says nothing new is a version",
+        f"{_PG}/observations.py",
+        '"where t.{valid_from} is null or ({differs})"',
+        '"where t.{valid_from} is null or ({differs}) or true"',
+    ),
+    # --- Postgres: records of COPY --------------------------------------------------------------------
+    Fault(
+        "the last block is lost",
+        f"{_PG}/copyout.py",
+        "        if data:\n",
+        "        if len(data) >= _BLOCK:\n",
+        "streamed",
+    ),
+    Fault(
+        "a first load does not look again where its keys repeat",
+        f"{_PG}/sink.py",
+        "except (errors.UniqueViolation, errors.NotNullViolation) as error:",
+        "except errors.DeadlockDetected as error:",
+        "streamed",
+    ),
+    Fault(
+        "NULL becomes an empty value",
+        f"{_PG}/wire/fields.py",
+        "        return None if self.nulls is None else bitmap(~self.nulls)",
+        "        return None",
+        "lake",
+    ),
+    Fault(
+        "a digit behind the point is lost",
+        f"{_PG}/wire/numbers.py",
+        "            fraction += np.where(before, 0, word * _power(exponent + fraction_words))",
+        "            fraction += np.where(before, 0, 0)",
+        "lake",
     ),
     # --- Postgres: counts -----------------------------------------------------------------------------
     Fault(

@@ -5,6 +5,7 @@ child.py KIND      to `postgres`, `lake` or `both`; ORIGIN_DSN, TARGET_DSN and L
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 
@@ -48,6 +49,7 @@ def body() -> str:
 
 def main() -> int:
     """Run; 130 if interrupted, 1 if failed, as a shell would say."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     try:
         for event in iter_job("numbers", project=declared(sys.argv[1])):
             if isinstance(event, Progress) and event.rows > 100_000:

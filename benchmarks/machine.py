@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.peers_environment import Peers, versions
 from benchmarks.servers import SETTINGS, Stand
 
-_OURS = ("adbc-driver-postgresql", "deltalake", "psycopg", "pyarrow")
+_OURS = ("deltalake", "psycopg", "pyarrow")
 
 
 def describe(stand: Stand, peers: Peers) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PYPROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
-_SHARED = ("adbc-driver-postgresql", "deltalake", "psycopg", "psycopg-binary", "pyarrow")  # at our versions
+_SHARED = ("deltalake", "psycopg", "psycopg-binary", "pyarrow")  # at our versions
 _KEPT = "installed.json"
 _SHOWN = 200  # characters of why a package did not install
 

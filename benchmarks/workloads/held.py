@@ -108,7 +108,7 @@ def in_lake(stand: Stand, rows: int) -> Task:
         shutil.rmtree(half, ignore_errors=True)
         whole = replace(first_load.task(stand, LINEITEM, rows, LINEITEM.keys), lake=str(half))
         slices = {"rows": str(rows), "slices": str(_SLICES)}
-        contest.run(stand, "benchmarks.peers.delta_table:grow", replace(whole, options=slices))
+        contest.run_peer(stand, "benchmarks.peers.delta_table:grow", replace(whole, options=slices))
         contest.run(stand, _OURS, replace(_history(stand, rows), lake=str(half)))
         half.rename(folder)
     return made

@@ -17,6 +17,11 @@ def _by_hand(name: str, program: str, **options: str) -> Contestant:
     return Contestant(name=name, program=program, options=options)
 
 
+def _bare_delta(name: str, **options: str) -> Contestant:
+    program = "benchmarks.peers.delta_table:merge"
+    return Contestant(name=name, program=program, package="adbc-driver-postgresql", options=options)
+
+
 def _in_database(name: str, title: str, contestants: tuple[Contestant, ...], wanted: str) -> Workload:
     return Workload(
         name=name,
@@ -70,8 +75,8 @@ WORKLOADS = (
         "changes to a tenth of lineitem, keys spread → merge into Delta",
         (
             Contestant(name="ours", program=_PROGRAM, options=_MERGE),
-            _by_hand("DeltaTable.merge", "benchmarks.peers.delta_table:merge"),
-            _by_hand("DeltaTable.merge, not streamed", "benchmarks.peers.delta_table:merge", streamed="no"),
+            _bare_delta("DeltaTable.merge"),
+            _bare_delta("DeltaTable.merge, not streamed", streamed="no"),
         ),
         "ours ≤ 1.10 times DeltaTable.merge",
     ),
@@ -81,10 +86,9 @@ WORKLOADS = (
         (
             Contestant(name="ours", program=_PROGRAM, options=_MERGE | _LOCAL),
             Contestant(name="ours, keys spread", program=_PROGRAM, options=_MERGE),
-            _by_hand("DeltaTable.merge", "benchmarks.peers.delta_table:merge", **_LOCAL),
-            _by_hand(
+            _bare_delta("DeltaTable.merge", **_LOCAL),
+            _bare_delta(
                 "DeltaTable.merge, not streamed",
-                "benchmarks.peers.delta_table:merge",
                 streamed="no",
                 **_LOCAL,
             ),

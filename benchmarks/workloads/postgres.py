@@ -14,7 +14,7 @@ CONTESTANTS = (
     Contestant(name="ours", program="benchmarks.ours.transfer:together"),
     Contestant(name="psql pipe", program="benchmarks.peers.psql:copy_pipe"),
     Contestant(name="psycopg loop", program="benchmarks.peers.bare_sql:psycopg_pipe"),
-    Contestant(name="ADBC ingest", program="benchmarks.peers.adbc:ingest"),
+    Contestant(name="ADBC ingest", program="benchmarks.peers.adbc:ingest", package="adbc-driver-postgresql"),
     Contestant(name="DuckDB", program="benchmarks.peers.duckdb_scanner:to_postgres", package="duckdb"),
     Contestant(
         name="Sling",

@@ -125,7 +125,9 @@ _DAY = Workload(
     contestants=(
         _ours(_APPENDS),
         _ours(_APPENDS, 'ours, incremental="received_at"', incremental="received_at"),
-        _ours("benchmarks.peers.delta_table:appends", "write_deltalake"),
+        replace(
+            _ours("benchmarks.peers.delta_table:appends", "write_deltalake"), package="adbc-driver-postgresql"
+        ),
     ),
     prepare=_day,
     restore=first_load.clear,

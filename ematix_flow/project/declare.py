@@ -252,12 +252,6 @@ class Project:
         Args:
             name: how it is called.
             jobs: the jobs, or their names.
-            source_table: the table to read (`schema.table`), instead of what an empty function would return.
-            column_map: with `source_table`, the source's name of each column that is called otherwise there.
-            on_drift: "error", "ignore" to load a live table that differs from its declaration all the same, or "rewrite"
-                to write a Delta table anew where a declared type is wider; a Postgres table is widened in any case.
-            extra_columns: "error", or "ignore" to leave out columns of the query that no target declares.
-            previous_name: what the job was called when it kept its watermarks; without it a renamed job starts anew.
             schedule: a cron expression of five fields, or an alias; or `triggered_by`; or neither.
             timezone: the time zone of the schedule.
             triggered_by: jobs and workflows; it runs after all of them did.

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable
-from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.exceptions import CommitFailedError
 
 from ematix_flow.backends.delta.parquet import PARQUET
 
@@ -41,19 +41,18 @@ def compact(handle: DeltaTable) -> None:
 
     The rows are loaded by then: whatever goes wrong here is told to the log, and the next run tries again.
     """
-    size = due(_files(handle))
-    if size is None:
-        return
     try:
-        handle.optimize.compact(
-            target_size=size,
-            max_concurrent_tasks=1,
-            writer_properties=PARQUET,
-            commit_properties=CommitProperties(max_commit_retries=0),
-        )
+        size = due(_files(handle))
+        if size is not None:
+            handle.optimize.compact(
+                target_size=size,
+                max_concurrent_tasks=1,
+                writer_properties=PARQUET,
+                commit_properties=CommitProperties(max_commit_retries=0),
+            )
     except CommitFailedError:
         _LOG.info("another writer was faster than the compaction of %s", handle.table_uri)
-    except (DeltaError, OSError) as error:
+    except Exception as error:  # noqa: BLE001  # deltalake raises OSError, DeltaError or a plain Exception
         _LOG.warning("the compaction of %s failed: %s", handle.table_uri, type(error).__name__)
 
 

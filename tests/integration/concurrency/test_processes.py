@@ -1,6 +1,6 @@
 """One job, run by many processes at once.
 
-`EMATIX_CONCURRENCY=all scripts/test tests/integration/concurrency` takes every mode into every kind of target; without
+`EMATIX_CONCURRENCY=all scripts/test -m slow tests/integration/concurrency` takes every mode into every kind of target; without
 the variable a few of them do.
 """
 

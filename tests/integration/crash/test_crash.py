@@ -1,6 +1,6 @@
 """Whatever becomes of a run, the next one leaves what the same runs would have left had none failed.
 
-`EMATIX_CRASH_KILLS=216 scripts/test tests/integration/crash -s` is all of it, and shows where the blows fell; without
+`EMATIX_CRASH_KILLS=216 scripts/test -m slow tests/integration/crash -s` is all of it, and shows where the blows fell; without
 the variable a share of it runs. `EMATIX_CRASH_SEED` repeats the moments of an earlier run.
 """
 

@@ -15,6 +15,7 @@ from deltalake.exceptions import CommitFailedError
 
 from ematix_flow.backends.delta import watermarks
 from ematix_flow.backends.delta.changes import Changes
+from ematix_flow.backends.delta.checkpoints import checkpoint
 from ematix_flow.backends.delta.checks import checked
 from ematix_flow.backends.delta.compaction import compact
 from ematix_flow.backends.delta.held import Held, live_schema
@@ -60,6 +61,7 @@ class DeltaSink:
         self._store = Store.resolve(connection, job, environ)
         self._handle: DeltaTable | None = None
         self._cancelled = threading.Event()
+        self._held_versions: dict[str, int | None] = {}
         self._kept: Watermark | None = None
 
     def __enter__(self) -> Self:
@@ -95,10 +97,16 @@ class DeltaSink:
         if self._handle is None:
             return None
         with reading(self._store, self._table):
-            version = held_version(self._handle, watermarks.app_id(job, cursor))
+            version = self._held_version(self._handle, watermarks.app_id(job, cursor))
         if version is None:
             return None
         return Watermark(cursor=cursor, value=watermarks.to_text(version, type_), type=type_)
+
+    def _held_version(self, handle: DeltaTable, app_id: str) -> int | None:
+        """What `observe`'s handle holds, which is asked for when a run is planned and when it commits."""
+        if app_id not in self._held_versions:
+            self._held_versions[app_id] = held_version(handle, app_id)
+        return self._held_versions[app_id]
 
     def query(self, job: str) -> int | None:
         """The fingerprint that the last committed run of a job stored beside its watermark."""
@@ -152,6 +160,7 @@ class DeltaSink:
             return
         if self._store.connection.compaction is Compaction.AUTO:
             compact(handle)
+            checkpoint(handle, self._store.options)
 
     @property
     def kept(self) -> Watermark | None:
@@ -221,7 +230,7 @@ class DeltaSink:
         app_id = watermarks.app_id(plan.job, plan.watermark.cursor)
         held = None
         if handle is not None and not reads_everything(plan.read.window):
-            held = held_version(handle, app_id)
+            held = self._held_version(handle, app_id)
         if held is not None and version <= held:
             self._kept = replace(plan.watermark, value=watermarks.to_text(held, plan.watermark.type))
             return ()

@@ -164,6 +164,22 @@ def _kind(relkind: str, oid: int, inherited: bool, leaf_kinds: Sequence[str]) ->
             return RelationKind.OTHER
 
 
+def plain_query(tables: Sequence[tuple[str | None, str]]) -> sql.Composed:
+    """Whether all of these are tables, partitioned or not, without row security, whose policies may read others."""
+    oids = sql.SQL(", ").join(
+        sql.SQL("to_regclass({})").format(quoted(schema, name)) for schema, name in tables
+    )
+    return sql.SQL(
+        "select coalesce(bool_and(c.relkind in ('r', 'p') and not c.relrowsecurity), false) "
+        "from unnest(array[{}]) as t (oid) left join pg_class c on c.oid = t.oid"
+    ).format(oids)
+
+
+def name(schema: str | None, table: str) -> sql.Identifier:
+    """A name as a statement has it; without a schema, the search path finds it."""
+    return sql.Identifier(table) if schema is None else sql.Identifier(schema, table)
+
+
 def table_query(table: Table) -> sql.Composed:
     """The live table's columns, comments and keys; no row when it does not exist."""
     return _TABLE.format(sql.SQL(_UNIQUE_KEYS), quoted(table.schema, table.name))

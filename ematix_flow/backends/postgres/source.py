@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
 from psycopg import sql
+from psycopg.pq import TransactionStatus
 
 from ematix_flow.backends.postgres import catalog
 from ematix_flow.backends.postgres.copyout import copy_out
@@ -86,7 +87,8 @@ class PostgresSource:
     def describe(self, inquiry: Inquiry) -> SourceState:
         """Columns, types and facts of the query, which is prepared and not executed."""
         try:
-            self._hold_tables(inquiry.text)
+            if not self._lock_plain_tables(inquiry):
+                self._hold_tables(inquiry.text)
             columns = self._columns(self._session, inquiry.text)
             relations = [
                 catalog.relation(row)
@@ -117,11 +119,27 @@ class PostgresSource:
         for session in (self._session, *self._readers):
             session.cancel_safe()
 
-    def _hold_tables(self, text: str) -> None:
-        """Lock the query's tables, as reading them does, before the snapshot is taken and for as long as we read.
+    def _lock_plain_tables(self, inquiry: Inquiry) -> bool:
+        """Lock the query's tables, as reading them does, before the snapshot is taken and for as long as we read;
+        False where they are more than tables, or the body has read the snapshot already.
 
         Who truncates a table and fills it again holds readers up; a snapshot from before would then show the table empty
-        (PostgreSQL manual, MVCC, "Caveats"). Planning locks partitions, too, and executes nothing.
+        (PostgreSQL manual, MVCC, "Caveats"). LOCK TABLE takes none.
+        """
+        session = self._session
+        if not inquiry.tables or session.info.transaction_status != TransactionStatus.IDLE:
+            return False
+        session.autocommit = True
+        (plain,) = self._row(catalog.plain_query(inquiry.tables))
+        session.autocommit = False
+        if plain:
+            names = sql.SQL(", ").join(catalog.name(schema, table) for schema, table in inquiry.tables)
+            session.execute(sql.SQL("lock table {} in access share mode").format(names))
+        return plain is True
+
+    def _hold_tables(self, text: str) -> None:
+        """The same for whatever a query reads, on a session of its own: planning it locks what it stands for, and
+        executes nothing.
         """
         self._holder = holder = connect(self._address)
         holder.read_only = True

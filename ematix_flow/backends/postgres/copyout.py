@@ -6,21 +6,22 @@ asked for rows until it has none, and only then waited for.
 
 from __future__ import annotations
 
+import select
 import selectors
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psycopg
 from psycopg import pq, sql
 
 from ematix_flow.streams import CopyBlock
 
-_BLOCK = 1 << 20  # bytes; larger ones gained nothing
+_BLOCK = 2 << 20  # bytes; half of it costs Arrow a sixth more, and twice as much gains nothing
 _SIGNATURE = b"PGCOPY\n\xff\r\n\0"
 HEADER = _SIGNATURE + bytes(8)  # no flags, no extension
 TRAILER = b"\xff\xff"
 
 
-def copy_out(session: psycopg.Connection, select: sql.Composable) -> Iterator[CopyBlock]:
+def copy_out(session: psycopg.Connection, rows: sql.Composable) -> Iterator[CopyBlock]:
     """The rows of a select, in blocks of whole records; the session is inside a transaction and does nothing else.
 
     A reader that stops early leaves the session in the middle of the COPY: all that is left to do is to close it.
@@ -28,22 +29,34 @@ def copy_out(session: psycopg.Connection, select: sql.Composable) -> Iterator[Co
     Raises (while iterating):
         psycopg.Error: the server refused the select, or failed half-way.
     """
-    statement = sql.SQL("copy ({}) to stdout (format binary)").format(select)
+    statement = sql.SQL("copy ({}) to stdout (format binary)").format(rows)
+    connection = session.pgconn
+    connection.send_query(statement.as_string(session).encode())
     with selectors.DefaultSelector() as selector:
-        connection = session.pgconn
         selector.register(connection.socket, selectors.EVENT_READ | selectors.EVENT_WRITE)
-        connection.send_query(statement.as_string(session).encode())
         while connection.flush():
             selector.select()
         selector.modify(connection.socket, selectors.EVENT_READ)
-        _expect(connection, selector, pq.ExecStatus.COPY_OUT)
-        yield from _blocks(connection, selector)
-        _expect(connection, selector, pq.ExecStatus.COMMAND_OK)
+        wait = _waiting(connection.socket, selector)
+        _expect(connection, wait, pq.ExecStatus.COPY_OUT)
+        yield from _blocks(connection, wait)
+        _expect(connection, wait, pq.ExecStatus.COMMAND_OK)
         while connection.get_result() is not None:
             continue
 
 
-def _blocks(connection: pq.abc.PGconn, selector: selectors.BaseSelector) -> Iterator[CopyBlock]:
+def _waiting(socket: int, selector: selectors.BaseSelector) -> Callable[[], object]:
+    """Waits until there is something to read. A server sends 8 kB at a time, so that this is asked for often, and poll
+    itself, where there is one, answers in a quarter of the time.
+    """
+    if not hasattr(select, "poll"):
+        return selector.select
+    poll = select.poll()
+    poll.register(socket, select.POLLIN)
+    return poll.poll
+
+
+def _blocks(connection: pq.abc.PGconn, wait: Callable[[], object]) -> Iterator[CopyBlock]:
     """What the server sends, gathered; the format's header and trailer are left out."""
     receive = connection.get_copy_data
     # A bytearray takes a record in half the time that it takes to keep the records and join them.
@@ -57,7 +70,7 @@ def _blocks(connection: pq.abc.PGconn, selector: selectors.BaseSelector) -> Iter
             if len(data) < _BLOCK:
                 continue
         elif length == 0:
-            selector.select()
+            wait()
             connection.consume_input()
             continue
         if is_first and lengths:  # the header comes with the first record
@@ -74,9 +87,9 @@ def _blocks(connection: pq.abc.PGconn, selector: selectors.BaseSelector) -> Iter
         data, lengths = bytearray(), []
 
 
-def _expect(connection: pq.abc.PGconn, selector: selectors.BaseSelector, status: pq.ExecStatus) -> None:
+def _expect(connection: pq.abc.PGconn, wait: Callable[[], object], status: pq.ExecStatus) -> None:
     while connection.is_busy():
-        selector.select()
+        wait()
         connection.consume_input()
     result = connection.get_result()
     if result is None:

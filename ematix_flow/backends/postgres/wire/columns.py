@@ -12,6 +12,7 @@ from typing import assert_never
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ematix_flow.backends.postgres.wire.fields import Fields, Flags, Ints
 from ematix_flow.backends.postgres.wire.numbers import decimals, number_texts
@@ -34,6 +35,27 @@ _ARRAY_HEADER = (
 _LENGTH = struct.Struct(">i")
 _FEW = 30  # arrays; so many are walked one by one in the time of a step over them all
 _MAX_INTERVAL = (2**63 - 1) // 1000  # microseconds; Arrow counts nanoseconds
+
+
+_WIDTHS = {
+    Scalar.BOOLEAN: 1,
+    Scalar.SMALLINT: 2,
+    Scalar.INTEGER: 4,
+    Scalar.BIGINT: 8,
+    Scalar.REAL: 4,
+    Scalar.DOUBLE: 8,
+    Scalar.DATE: 4,
+    Scalar.TIME: 8,
+    Scalar.TIMESTAMP: 8,
+    Scalar.TIMESTAMPTZ: 8,
+    Scalar.UUID: 16,
+    Scalar.INTERVAL: 16,
+}
+
+
+def width_of(type_: DataType) -> int | None:
+    """How many bytes every value of a type takes; None where that differs."""
+    return _WIDTHS.get(type_) if isinstance(type_, Scalar) else None
 
 
 def column_array(fields: Fields, type_: DataType) -> pa.Array:
@@ -136,7 +158,7 @@ def _bytes(fields: Fields, type_: pa.DataType, skip: int = 0) -> pa.Array:
     pieces = pa.Array.from_buffers(
         type_, 2 * count, [None, pa.py_buffer(offsets), pa.py_buffer(fields.wire.data)]
     )
-    taken = pieces.take(pa.array(np.arange(0, 2 * count, 2, dtype=np.int32)))
+    taken = pc.take(pieces, pa.array(np.arange(0, 2 * count, 2, dtype=np.int32)), boundscheck=False)
     _, ends, data = taken.buffers()
     return pa.Array.from_buffers(type_, count, [fields.validity, ends, data], offset=taken.offset)
 

@@ -21,7 +21,7 @@ class Wire:
     """The bytes of a block, to be read at any offsets at once."""
 
     def __init__(self, data: bytes | bytearray) -> None:
-        self.data = bytes(data) + _PADDING
+        self.data = b"".join((data, _PADDING))
         self._views: dict[str, npt.NDArray[Any]] = {}
 
     def at(self, type_: str, offsets: Ints) -> npt.NDArray[Any]:
@@ -32,6 +32,14 @@ class Wire:
             count = len(self.data) - wide.itemsize + 1
             view = self._views[type_] = np.ndarray((count,), wide, self.data, strides=(1,))
         return view[offsets].astype(type_)
+
+    def all_lengths_are(self, width: int, offsets: Ints) -> bool:
+        """Whether every length that stands at some offsets is the same one; compared as it stands, big-endian."""
+        view = self._views.get("lengths")
+        if view is None:
+            view = self._views["lengths"] = np.ndarray((len(self.data) - 3,), "=u4", self.data, strides=(1,))
+        (expected,) = np.array([width], ">u4").view("=u4")
+        return bool((view[offsets] == expected).all())
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +52,11 @@ class Fields:
     nulls: Flags | None  # None: there are none
 
     @classmethod
-    def read(cls, wire: Wire, offsets: Ints) -> Fields:
-        """The fields whose lengths stand at `offsets`."""
+    def read(cls, wire: Wire, offsets: Ints, width: int | None = None) -> Fields:
+        """The fields whose lengths stand at `offsets`: all of one `width` where the type has one and none is NULL."""
+        if width is not None and wire.all_lengths_are(width, offsets):
+            starts = offsets + _LENGTH
+            return cls(wire, starts, starts + width, None)
         lengths = wire.at("i4", offsets)
         starts = offsets + _LENGTH
         if lengths.min(initial=0) >= 0:

@@ -34,12 +34,33 @@ def decimals(fields: Fields, type_: pa.Decimal128Type) -> pa.Array:
         raise ValueError(f"'{_SPECIAL[int(sign[special][0])]}' is no finite number")
     if type_.precision > _MAX_PRECISION or type_.scale > _MAX_SCALE:
         return pa.array([decimal.Decimal(text) if text else None for text in _texts(fields)], type_)
-    whole, fraction = _parts(fields, header, -(-type_.scale // _PLACES))
-    value = whole * 10**type_.scale + fraction // 10 ** (-type_.scale % _PLACES)
-    value = np.where(sign == _NEGATIVE, -value, value)
+    fraction_words = -(-type_.scale // _PLACES)
+    if type_.precision - type_.scale + _PLACES * fraction_words <= _MAX_PRECISION:
+        value = _one_number(fields, header, fraction_words) // 10 ** (-type_.scale % _PLACES)
+    else:
+        whole, fraction = _parts(fields, header, fraction_words)
+        value = whole * 10**type_.scale + fraction // 10 ** (-type_.scale % _PLACES)
+    if sign.any():
+        value = np.where(sign == _NEGATIVE, -value, value)
     wide = np.empty((len(fields), 2), np.int64)
     wide[:, 0], wide[:, 1] = value, value >> 63  # two's complement of 128 bits, the low half first
     return fields.array(type_, wide)
+
+
+def _one_number(fields: Fields, header: Ints, fraction_words: int) -> Ints:
+    """All digits as one number, which counts in units of the last of `fraction_words`."""
+    count = header >> 48
+    weight = (header >> 32).astype(np.int16)
+    value = np.zeros(len(fields), np.int64)
+    fewest = int(count.min()) if len(count) else 0
+    four: Ints = np.zeros(0, np.int64)
+    for position in range(int(count.max(initial=0))):
+        if position % 4 == 0:  # four 16-bit digits are read at once
+            four = fields.numbers("u8", _HEADER + 2 * position).view(np.int64)
+        longer = value * _WORD + (four >> 16 * (3 - position % 4) & 0xFFFF)
+        # Behind the last digit stands the next field: it counts nothing.
+        value = longer if position < fewest else np.where(position < count, longer, value)
+    return value * _power(weight - count + (1 + fraction_words))
 
 
 def _parts(fields: Fields, header: Ints, fraction_words: int) -> tuple[Ints, Ints]:

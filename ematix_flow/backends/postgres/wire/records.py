@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
-from ematix_flow.backends.postgres.wire.columns import column_array
+from ematix_flow.backends.postgres.wire.columns import column_array, width_of
 from ematix_flow.backends.postgres.wire.fields import Fields, Wire
 from ematix_flow.casts import misfit
 from ematix_flow.streams import Batches, CopyBlock
@@ -34,7 +34,7 @@ def decode(
     def batches() -> Iterator[pa.RecordBatch]:
         for block in blocks:
             arrays = []
-            for name, type_, fields in zip(names, types, _walked(block, len(names)), strict=True):
+            for name, type_, fields in zip(names, types, _walked(block, types), strict=True):
                 try:
                     arrays.append(column_array(fields, type_))
                 except ValueError as error:
@@ -46,12 +46,12 @@ def decode(
     return Batches(schema, batches())
 
 
-def _walked(block: CopyBlock, width: int) -> Iterator[Fields]:
+def _walked(block: CopyBlock, types: Sequence[DataType]) -> Iterator[Fields]:
     """The first field of every record, then the second, and so on."""
     wire = Wire(block.data)
     lengths = np.array(block.lengths, dtype=np.int64)
     offsets = np.cumsum(lengths) - lengths + _FIELD_COUNT
-    for _ in range(width):
-        fields = Fields.read(wire, offsets)
+    for type_ in types:
+        fields = Fields.read(wire, offsets, width_of(type_))
         yield fields
         offsets = fields.ends

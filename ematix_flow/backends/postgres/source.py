@@ -121,7 +121,7 @@ class PostgresSource:
 
     def _lock_plain_tables(self, inquiry: Inquiry) -> bool:
         """Lock the query's tables, as reading them does, before the snapshot is taken and for as long as we read;
-        False where they are more than tables, or the body has read the snapshot already.
+        False where they are more than tables, where we may not, or where the body has read the snapshot already.
 
         Who truncates a table and fills it again holds readers up; a snapshot from before would then show the table empty
         (PostgreSQL manual, MVCC, "Caveats"). LOCK TABLE takes none.
@@ -132,10 +132,17 @@ class PostgresSource:
         session.autocommit = True
         (plain,) = self._row(catalog.plain_query(inquiry.tables))
         session.autocommit = False
-        if plain:
-            names = sql.SQL(", ").join(catalog.name(schema, table) for schema, table in inquiry.tables)
+        if not plain:
+            return False
+        names = sql.SQL(", ").join(catalog.name(schema, table) for schema, table in inquiry.tables)
+        try:
             session.execute(sql.SQL("lock table {} in access share mode").format(names))
-        return plain is True
+        except (
+            psycopg.errors.InsufficientPrivilege
+        ):  # LOCK needs the whole table; a query may do with some columns
+            session.rollback()
+            return False
+        return True
 
     def _hold_tables(self, text: str) -> None:
         """The same for whatever a query reads, on a session of its own: planning it locks what it stands for, and

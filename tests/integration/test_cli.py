@@ -163,7 +163,9 @@ def test_an_interrupted_program_says_so_and_exits_as_a_shell_expects(module: str
     asleep = "    import sys, time\n    print('asleep', file=sys.stderr, flush=True)\n    time.sleep(100)\n"
     text = Path(module).read_text()
     Path(module).write_text(text.replace("    yield pa", f"{asleep}    yield pa"))
+    here = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     program = start("run", module, "log")
+    signal.signal(signal.SIGINT, here)
     assert program.stderr is not None
     assert program.stderr.readline() == "asleep\n"
     program.send_signal(signal.SIGINT)

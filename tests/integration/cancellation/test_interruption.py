@@ -78,7 +78,6 @@ def test_an_interrupt_from_the_keyboard_leaves_nothing(kind: str, places: dict[s
     assert sessions(places["ORIGIN_DSN"]) == sessions(places["TARGET_DSN"]) == []
     assert tables(places["TARGET_DSN"]) == []
     assert not DeltaTable.is_deltatable(f"{places['LAKE']}/loaded/numbers_lake")
-    assert [path for path in Path(places["LAKE"]).rglob("*") if path.is_file()] == []
     assert list(Path(places["TMPDIR"]).iterdir()) == []
 
 

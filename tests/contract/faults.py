@@ -144,15 +144,9 @@ FAULTS = [
     ),
     Fault(
         "a row that comes back as it was makes no version",
-        f"{_PG}/versions.py",
-        "coalesce(lag(ematix_rank) over w = 1, false)",
-        "coalesce(lag(ematix_rank) over w is not null, false)",
-    ),
-    Fault(
-        "at one instant a version ends after the next began",
-        f"{_PG}/versions.py",
-        "{valid_to}, 0, true, false, null from held",
-        "{valid_to}, 2, true, false, null from held",
+        f"{_PG}/observations.py",
+        "left join {table} as t on {same} and t.{is_current} ",
+        "left join {table} as t on {same} ",
     ),
     Fault(
         "the same instant with other values corrects nothing",
@@ -215,8 +209,8 @@ FAULTS = [
     Fault(
         "a digit behind the point is lost",
         f"{_PG}/wire/numbers.py",
-        "            fraction += np.where(before, 0, word * _power(exponent + fraction_words))",
-        "            fraction += np.where(before, 0, 0)",
+        "value = _one_number(fields, header, fraction_words) // 10 ** (-type_.scale % _PLACES)",
+        "value = _one_number(fields, header, fraction_words) // 10_000 * 10**type_.scale",
         "lake",
     ),
     # --- Postgres: counts -----------------------------------------------------------------------------
